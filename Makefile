@@ -1,0 +1,78 @@
+# `make` alone prints this help. Every target builds .venv first when it has to.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+UV     := uv==0.13.9
+
+# ruff runs as a post hook of the generator, which looks it up on PATH and goes
+# on unformatted when it is not there.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo token test check lint format types imports generate check-generated bench lock clean
+
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Build .venv from nothing but python3 (>= 3.11)
+
+$(READY): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "setle needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON, as in: make PYTHON=python3.12")'
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## See it work: thousands of calls through roll-overs, a blip and a revocation
+	@$(BIN)/python -m benchmarks.demo
+
+token: $(READY) ## Ask the real service for a token; print lifetime and fingerprint
+	@$(BIN)/python -m benchmarks.token
+
+test: $(READY) ## Run the tests, with branch coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: lint types imports check-generated ## Lint, format, types, imports, drift of generated/
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## Rewrite the code as `make check` wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY)
+	$(BIN)/mypy
+	$(BIN)/basedpyright --verifytypes setle --ignoreexternal
+	$(BIN)/basedpyright --verifytypes setle_api --ignoreexternal
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+generate: $(READY) ## Rebuild generated/ from openapi.yaml and openapi.overlay.yaml
+	$(BIN)/python -m pipeline.generate
+
+check-generated: $(READY) ## Fail when generated/ is not what `make generate` would write
+	$(BIN)/python -m pipeline.generate --check
+
+bench: $(READY) ## Measure the hot path
+	$(BIN)/python -m benchmarks
+
+lock: ## Pin the newest allowed versions, with hashes
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
+	$(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --all-extras --group dev pyproject.toml -o requirements-dev.lock
+	rm -rf $(VENV)-lock
+
+clean: ## Remove everything `make` built
+	rm -rf $(VENV) $(VENV)-lock .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
