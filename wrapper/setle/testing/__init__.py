@@ -1,0 +1,29 @@
+"""
+A Setle to test against: a real HTTP server on loopback.
+
+Needs the extra: ``pip install 'setle-client[sandbox]'``. With pytest, the
+fixture ``setle_sandbox`` is a running `Sandbox`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._answer import Answer, Record
+    from ._sandbox import Sandbox
+
+__all__ = ["Answer", "Record", "Sandbox"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy, because pytest imports this package at every start to reach the
+    # plugin, also where the extra is not installed.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from . import _answer, _sandbox  # noqa: PLC0415  needs the extra
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"setle.testing needs {error.name}: pip install 'setle-client[sandbox]'"
+        ) from error
+    globals().update(Answer=_answer.Answer, Record=_answer.Record, Sandbox=_sandbox.Sandbox)
+    return globals()[name]

@@ -1,0 +1,72 @@
+"""What a test wants to be answered, and what was answered."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """
+    One scripted answer.
+
+    All times are in seconds.
+
+    Args:
+        status: Any status from 200 to 599, documented or not.
+        json: What the body holds as JSON, NaN included; None for no JSON.
+        body: The body as it goes over the wire, where *json* is None.
+        headers: Further headers; they win over the ones made here.
+        delay: How long the answer takes, on top of the sandbox's delay.
+        drip: If above 0, the body goes out byte by byte, this far apart.
+        hang_up: Close the connection unanswered; with a body, after it, as if
+            more had been to come.
+    """
+
+    status: int = attrs.field(
+        default=200, kw_only=False, validator=[attrs.validators.ge(200), attrs.validators.le(599)]
+    )
+    json: Any = None
+    body: bytes = b""
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    delay: float = 0.0
+    drip: float = 0.0
+    hang_up: bool = False
+
+    @property
+    def content(self) -> bytes:
+        """The body as bytes."""
+        return (
+            self.body
+            if self.json is None
+            else json.dumps(self.json, separators=(",", ":")).encode()
+        )
+
+
+@attrs.frozen
+class Record:
+    """
+    One answered request, without a secret or a token in it.
+
+    Args:
+        at: The monotonic instant of the answer, in seconds.
+        method: ``POST``, ``GET``, …
+        path: The path, without the query.
+        status: The status, or None if the connection was closed unanswered.
+        token: The fingerprint (the first 12 hex digits of the SHA-256) of the
+            token issued or presented, or None.
+    """
+
+    at: float
+    method: str
+    path: str
+    status: int | None
+    token: str | None
+
+
+def nest_error(status: int, message: str | list[str], error: str | None = None) -> Answer:
+    """Return an error as NestJS, which Setle runs on, words it."""
+    body: dict[str, Any] = {"statusCode": status, "message": message}
+    return Answer(status, json=body if error is None else body | {"error": error})

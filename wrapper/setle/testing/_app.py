@@ -1,0 +1,113 @@
+"""The endpoints: Answers become responses."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from ._answer import Answer, nest_error
+
+# Only fields that Setle names in public; the values are made up.
+ESTATES = Answer(
+    json=[
+        {
+            "estate": {"estate_type": estate_type},
+            "estate_provider_type": crm,
+            "external_id": external_id,
+            "quality_label": label,
+            "referral_link": f"https://referral.setle.example/{external_id}",
+        }
+        for estate_type, crm, external_id, label in (
+            ("HOUSE", "WHISE", "5730216", "A"),
+            ("APARTMENT", "WHISE", "5730388", "B"),
+            ("HOUSE", "SKARABEE", "SK-2201-0417", "C"),
+            ("HOUSE", "OMNICASA", "1184620", "D"),
+            ("APARTMENT", "SWEEPBRIGHT", "7b1f6a0e-41a9-4f0c-9a55-3d2f0c8e9b64", "B"),
+        )
+    ]
+)
+
+
+class Reply(Response):
+    """An `Answer` on its way."""
+
+    def __init__(self, answer: Answer) -> None:
+        headers = dict(answer.headers)
+        if answer.json is not None:
+            headers = {"content-type": "application/json; charset=utf-8"} | headers
+        super().__init__(answer.content, answer.status, headers)
+        self.answer = answer
+        if answer.hang_up:
+            self.headers["content-length"] = str(len(self.body) + 1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, or as much of it as the test wants."""
+        if self.answer.hang_up and not self.body:
+            scope["state"]["transport"].abort()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        elif self.answer.hang_up or self.answer.drip > 0:
+            step = 1 if self.answer.drip > 0 else len(self.body)
+            head = {"status": self.status_code, "headers": self.raw_headers}
+            await send({"type": "http.response.start", **head})
+            for start in range(0, len(self.body), step):
+                part = bytes(self.body[start : start + step])
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+                await asyncio.sleep(self.answer.drip)
+            # uvicorn closes the connection of a response that is left unfinished.
+            if not self.answer.hang_up:
+                await send({"type": "http.response.body", "body": b""})
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def application(
+    token: Callable[[Request], Awaitable[Answer]],
+    api: Callable[[Request, Answer], Awaitable[Answer]],
+    log: Callable[[Request, Answer], None],
+) -> Starlette:
+    """
+    Return the ASGI application.
+
+    Args:
+        token: Answers a token request.
+        api: Takes a request to a protected endpoint and what to answer if
+            its token is good; returns what to answer.
+        log: Is told of every other request.
+    """
+
+    async def access_token(request: Request) -> Reply:
+        return Reply(await token(request))
+
+    async def estates(request: Request) -> Reply:
+        return Reply(await api(request, ESTATES))
+
+    async def echo(request: Request) -> Reply:
+        media_type = request.headers.get("content-type", "application/octet-stream")
+        granted = Answer(body=await request.body(), headers={"content-type": media_type})
+        return Reply(await api(request, granted))
+
+    async def refuse(request: Request, error: Exception) -> Reply:
+        assert isinstance(error, HTTPException)  # noqa: S101  Starlette's signature is too wide
+        if error.status_code == 404:
+            message = f"Cannot {request.method} {request.url.path}"
+            answer = nest_error(404, message, "Not Found")
+        else:
+            answer = nest_error(error.status_code, error.detail)
+        log(request, answer)
+        return Reply(answer)
+
+    return Starlette(
+        routes=[
+            Route("/v1/oauth/token", access_token, methods=["POST"]),
+            Route("/v1/estate/list", estates, methods=["GET"]),
+            # Not Setle's: takes a body, so that replaying one can be tested.
+            Route("/sandbox/echo", echo, methods=["POST"]),
+        ],
+        exception_handlers={HTTPException: refuse},
+    )

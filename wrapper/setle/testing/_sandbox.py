@@ -1,0 +1,267 @@
+"""The stand-in for Setle: what it knows, decides and counts."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import secrets
+import threading
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from starlette.requests import Request
+
+from ._answer import Answer, Record, nest_error
+from ._app import application
+from ._server import Server
+
+CREDENTIALS = ("x-setle-client-id", "x-setle-client-secret")
+
+
+class Sandbox:
+    """
+    A stand-in for Setle, running between ``with`` and the end of its block.
+
+    ``POST /v1/oauth/token`` and ``GET /v1/estate/list`` answer as Setle does.
+    ``POST /sandbox/echo`` is not Setle's: it takes a token as well and returns
+    the body it got. All times are in seconds. Safe to use from any thread;
+    a process forked off can talk to the sandbox, but neither steer nor stop it.
+
+    Args:
+        lifetime: How long a token lives.
+        delay: How long the token endpoint takes.
+        ssl_certfile: Serve https with this certificate (PEM).
+        ssl_keyfile: Its key, unless the certificate's file holds that too.
+
+    Attributes:
+        lifetime: As above, for tokens issued from now on.
+        delay: As above, for requests from now on.
+        client_id: The client id it accepts, a UUID.
+        client_secret: The client secret it accepts, 64 hex digits.
+        same_token: Hand out the last token, with what is left of its life,
+            until that has ended.
+        reject_api: Answer every API request with 401.
+
+    Source: Setle, "Create new Access Token", "Authentication" and "Quickstart".
+    """
+
+    def __init__(
+        self,
+        *,
+        lifetime: float = 3600.0,
+        delay: float = 0.0,
+        ssl_certfile: str | os.PathLike[str] | None = None,
+        ssl_keyfile: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.lifetime: float = lifetime
+        self.delay: float = delay
+        self.same_token: bool = False
+        self.reject_api: bool = False
+        self.client_id: str = str(uuid.uuid4())
+        self.client_secret: str = secrets.token_hex(32)
+        self._ssl = (ssl_certfile, ssl_keyfile)
+        self._server: Server | None = None
+        self._changed = threading.Condition()
+        self._counts = Counter[str]()
+        self._token_script = deque[Answer]()
+        self._api_script = deque[Answer]()
+        self._gates: list[asyncio.Event] = []
+        self._last_token = ""
+        self._ends: dict[str, float] = {}
+        self._log = deque[Record](maxlen=100_000)
+
+    def __enter__(self) -> Self:
+        """Start; the server answers when this returns."""
+        app = application(self._answer_token, self._answer_api, self._answered)
+        self._server = Server(app, *self._ssl)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Cut all connections and stop."""
+        if self._server is not None:
+            self._server.stop()
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens: ``http://127.0.0.1:PORT``, or ``https``."""
+        if self._server is None:
+            raise RuntimeError("the sandbox is not running; use it in a with statement")
+        return self._server.base_url
+
+    @property
+    def token_requests(self) -> int:
+        """How often the token endpoint was asked, failures included."""
+        return self._counts["token_requests"]
+
+    @property
+    def tokens_issued(self) -> int:
+        """How often the token endpoint answered 200."""
+        return self._counts["tokens_issued"]
+
+    @property
+    def api_requests(self) -> int:
+        """How often a protected endpoint was asked."""
+        return self._counts["api_requests"]
+
+    @property
+    def api_rejections(self) -> int:
+        """How often a protected endpoint answered 401."""
+        return self._counts["api_rejections"]
+
+    @property
+    def log(self) -> list[Record]:
+        """The last 100,000 answers, oldest first."""
+        with self._changed:
+            return list(self._log)
+
+    def script_token(self, *answers: Answer) -> None:
+        """Give the next token requests these *answers*, in order of arrival."""
+        self._token_script.extend(answers)
+
+    def script_api(self, *answers: Answer) -> None:
+        """Give the next requests to protected endpoints these *answers*."""
+        self._api_script.extend(answers)
+
+    def revoke(self, token: str | None = None) -> None:
+        """Refuse *token*, or every token issued so far, from now on."""
+        if token is None:
+            self._ends.clear()
+        else:
+            self._ends.pop(token, None)
+
+    def rotate_secret(self) -> str:
+        """Return a new client secret, and refuse the old one; tokens stay good."""
+        self.client_secret = secrets.token_hex(32)
+        return self.client_secret
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Let token requests that arrive in the ``with`` block wait for its end."""
+        gate = asyncio.Event()
+        self._gates.append(gate)
+        try:
+            yield
+        finally:
+            self._gates.remove(gate)
+            if self._server is not None:
+                self._server.call_soon(gate.set)
+
+    def wait_for(
+        self,
+        *,
+        token_requests: int = 0,
+        tokens_issued: int = 0,
+        api_requests: int = 0,
+        api_rejections: int = 0,
+        timeout: float = 10.0,
+    ) -> None:
+        """
+        Block until every counter has reached the given value.
+
+        Requests are counted on arrival, before they are held or delayed;
+        answers just before they are sent.
+
+        Raises:
+            TimeoutError: That took longer than *timeout* seconds.
+        """
+        wanted = Counter(
+            token_requests=token_requests,
+            tokens_issued=tokens_issued,
+            api_requests=api_requests,
+            api_rejections=api_rejections,
+        )
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._counts >= wanted, timeout):
+                raise TimeoutError(f"{dict(self._counts)} after {timeout} s, not {dict(wanted)}")
+
+    async def _answer_token(self, request: Request) -> Answer:
+        self._count("token_requests")
+        scripted = self._token_script.popleft() if self._token_script else None
+        for gate in tuple(self._gates):
+            await gate.wait()
+        await asyncio.sleep(self.delay + (scripted.delay if scripted else 0.0))
+        token = None
+        answer = scripted
+        if answer is None:
+            answer = self._refusal(request)
+        if answer is None:
+            token, answer = self._issue()
+        self._answered(request, answer, token, "tokens_issued" if answer.status == 200 else None)
+        return answer
+
+    def _refusal(self, request: Request) -> Answer | None:
+        missing = [name for name in CREDENTIALS if not request.headers.get(name)]
+        if missing:
+            return nest_error(
+                400, [f"{name} should not be empty" for name in missing], "Bad Request"
+            )
+        if tuple(map(request.headers.get, CREDENTIALS)) != (self.client_id, self.client_secret):
+            return nest_error(401, "Unauthorized")
+        return None
+
+    def _issue(self) -> tuple[str, Answer]:
+        now = time.monotonic()
+        end = self._ends.get(self._last_token, now)
+        if not self.same_token or end <= now:
+            self._last_token, end = secrets.token_urlsafe(48), now + self.lifetime
+            self._ends[self._last_token] = end
+        left = round(end - now, 3)
+        grant = {
+            "access_token": self._last_token,
+            "expires_in": int(left) if left.is_integer() else left,
+            "token_type": "Bearer",
+        }
+        return self._last_token, Answer(json=grant)
+
+    async def _answer_api(self, request: Request, granted: Answer) -> Answer:
+        self._count("api_requests")
+        scripted = self._api_script.popleft() if self._api_script else None
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scripted is not None:
+            await asyncio.sleep(scripted.delay)
+            answer = scripted
+        elif (
+            not self.reject_api
+            and scheme.lower() == "bearer"
+            and self._ends.get(token, 0.0) > time.monotonic()
+        ):
+            answer = granted
+        else:
+            answer = nest_error(401, "Unauthorized")
+        self._answered(
+            request, answer, token or None, "api_rejections" if answer.status == 401 else None
+        )
+        return answer
+
+    def _count(self, counter: str) -> None:
+        with self._changed:
+            self._counts[counter] += 1
+            self._changed.notify_all()
+
+    def _answered(
+        self,
+        request: Request,
+        answer: Answer,
+        token: str | None = None,
+        counter: str | None = None,
+    ) -> None:
+        record = Record(
+            at=time.monotonic(),
+            method=request.method,
+            path=request.url.path,
+            status=None if answer.hang_up and not answer.content else answer.status,
+            token=token and hashlib.sha256(token.encode()).hexdigest()[:12],
+        )
+        with self._changed:
+            self._log.append(record)
+        if counter is not None:
+            self._count(counter)

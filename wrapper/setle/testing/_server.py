@@ -1,0 +1,122 @@
+"""Run an ASGI application in a thread of its own."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TypeAlias
+
+from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+FilePath: TypeAlias = str | os.PathLike[str]
+
+# Room for 10,000 tasks that connect at once, as far as the kernel allows it.
+BACKLOG = 16_384
+
+# Belongs to no hierarchy, so that uvicorn neither reaches the user's handlers nor
+# makes us touch them (its own `access_log=False` empties a logger the user may have set up).
+_SILENT = logging.Logger("setle.testing", logging.CRITICAL + 1)  # noqa: LOG001  see above
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's protocol, silent; the application gets at the transport to cut it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        self.logger = self.access_logger = _SILENT
+        self.access_log = False
+        self.app_state = {"transport": transport}
+        super().connection_made(transport)
+
+
+class Server:
+    """An ASGI application on 127.0.0.1, at a port the kernel chose."""
+
+    def __init__(self, app: ASGIApp, certfile: FilePath | None, keyfile: FilePath | None) -> None:
+        self._config = Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            interface="asgi3",
+            log_config=None,
+            proxy_headers=False,
+            timeout_keep_alive=75,  # longer than httpx keeps a connection: no race to close it
+            ssl_certfile=certfile,
+            ssl_keyfile=keyfile,
+        )
+        self._config.load()
+        self._state = ServerState()
+        self._pid = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="setle-sandbox", daemon=True
+        )
+        # The protocol is named because asyncio sets TCP_NODELAY on such sockets only.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.bind(("127.0.0.1", 0))
+        scheme = "http" if self._config.ssl is None else "https"
+        self.base_url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        _RUNNING.add(self)
+
+    async def _listen(self) -> asyncio.Server:
+        return await self._loop.create_server(
+            lambda: _Protocol(self._config, self._state, {}),
+            sock=self._socket,
+            ssl=self._config.ssl,
+            backlog=BACKLOG,
+        )
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Run *callback* in the server's loop, unless that has ended or is another process's."""
+        if os.getpid() == self._pid and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback)
+
+    def stop(self) -> None:
+        """Cut all connections and end the thread; in a forked child, do nothing."""
+        if os.getpid() != self._pid:
+            return
+        _RUNNING.discard(self)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _close(self) -> None:
+        self._server.close()
+        for connection in list(self._state.connections):
+            connection.transport.abort()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        # abort() takes effect a few turns of the loop later.
+        while self._state.connections:  # noqa: ASYNC110  nothing there to wait for
+            await asyncio.sleep(0)
+
+    def let_go(self) -> None:
+        """Give up a forked child's copies of the sockets, without touching the parent's."""
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, self._socket.fileno())
+        for connection in self._state.connections:
+            os.dup2(nothing, connection.transport.get_extra_info("socket").fileno())
+        os.close(nothing)
+
+
+_RUNNING: weakref.WeakSet[Server] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    # A child that kept them would hold connections open which the parent closes.
+    for server in _RUNNING:
+        server.let_go()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,19 @@
+"""The pytest fixture, registered for everybody who installs the distribution."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from . import Sandbox
+
+
+@pytest.fixture
+def setle_sandbox() -> "Iterator[Sandbox]":
+    """A running `setle.testing.Sandbox`, new for each test."""
+    from . import Sandbox  # noqa: PLC0415  pytest loads this module at every start
+
+    with Sandbox() as sandbox:
+        yield sandbox
