@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from . import _answer, _sandbox  # noqa: PLC0415  needs the extra
+        from . import _answer, _sandbox
     except ModuleNotFoundError as error:
         raise ImportError(
             f"setle.testing needs {error.name}: pip install 'setle-client[sandbox]'"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def setle_sandbox() -> "Iterator[Sandbox]":
     """A running `setle.testing.Sandbox`, new for each test."""
-    from . import Sandbox  # noqa: PLC0415  pytest loads this module at every start
+    from . import Sandbox
 
     with Sandbox() as sandbox:
         yield sandbox

@@ -1,0 +1,43 @@
+"""The base URL: where the secret and the token go, and nowhere else."""
+
+import ipaddress
+import os
+
+import httpx
+
+from ._errors import ConfigurationError
+
+__all__ = ["DEFAULT_BASE_URL", "checked_base_url"]
+
+DEFAULT_BASE_URL = "https://public-api.setle.app"
+
+
+def checked_base_url(base_url: str | None) -> str:
+    """
+    Return *base_url*, or else ``SETLE_BASE_URL``, or else the real service, in one form.
+
+    Raises:
+        ConfigurationError: It cannot be used. The message does not show it, as it may hold
+            a password.
+    """
+    setting = "base_url" if base_url is not None else "SETLE_BASE_URL"
+    if base_url is None:
+        base_url = os.environ.get(setting) or DEFAULT_BASE_URL
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, TypeError):
+        raise ConfigurationError(f"{setting} is not a URL; use https://host") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigurationError(f"{setting} is not a web address; use https://host")
+    if url.userinfo or url.query or url.fragment:
+        raise ConfigurationError(f"{setting} holds more than https://host/path; leave that off")
+    if url.scheme == "http" and not _is_loopback(url.host):
+        raise ConfigurationError(f"{setting} would send the secret in plain text; use https://")
+    return str(url).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,168 @@
+"""The way to the token endpoint: the same proxy, TLS settings and transport as API calls."""
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, cast
+
+import httpx
+from setle_api import Client
+from setle_api.api.general import create_access_token
+from setle_api.models import AccessTokenResponse
+
+from ._answer import blanked, failure_of, token_of
+from ._base_url import checked_base_url
+from ._credentials import ClientCredentials
+from ._errors import ConfigurationError, TokenError, TokenResponseError, TokenUnavailableError
+from ._flight import Flight
+from ._token import AccessToken, now
+from ._transport import LimitedStream, borrowed
+
+__all__ = ["TokenEndpoint"]
+
+_ATTEMPTS = 3
+# Of what the API client's httpx clients are made with, what decides about the way out.
+_ROUTE = ("proxy", "trust_env", "mounts", "transport")
+
+
+class TokenEndpoint:
+    """
+    Asks Setle for tokens, through the generated client.
+
+    Args:
+        base_url: Of the API; None for ``SETLE_BASE_URL`` or the real service.
+
+        verify_ssl: As httpx takes *verify*.
+
+        httpx_args: As the API client's; only what decides about the way out is used.
+
+    Raises:
+        ConfigurationError: The base URL or a transport cannot be used.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None,
+        verify_ssl: str | bool | ssl.SSLContext,
+        httpx_args: Mapping[str, Any] | None,
+    ) -> None:
+        args = dict(httpx_args or {})
+        self.base_url = checked_base_url(base_url)
+        self._tls = args.get("verify", verify_ssl), args.get("cert"), args.get("trust_env", True)
+        self._route: dict[str, Any] = {name: args[name] for name in _ROUTE if name in args}
+        if transport := self._route.get("transport"):
+            self._route["transport"] = borrowed(transport)
+        if mounts := self._route.get("mounts"):
+            self._route["mounts"] = {
+                pattern: transport and borrowed(transport) for pattern, transport in mounts.items()
+            }
+        if self._tls[1] or isinstance(self._tls[0], str):  # files, which may be missing
+            try:
+                _ = self._ssl_context
+            except OSError as error:
+                raise ConfigurationError(
+                    f"a file that verify_ssl or cert names cannot be used: {error.strerror}"
+                ) from None
+
+    @cached_property
+    def _ssl_context(self) -> ssl.SSLContext:
+        # Made once, as it takes some 20 ms; not the API client's, as httpcore writes into it.
+        return httpx.create_ssl_context(*self._tls)
+
+    def ask(
+        self, credentials: ClientCredentials, flight: Flight, extend: Callable[[], object]
+    ) -> AccessToken:
+        """
+        Return a new token, after up to three attempts within the deadline of *flight*.
+
+        Args:
+            credentials: Whose token.
+
+            flight: The refresh that this is part of.
+
+            extend: Called before each attempt.
+
+        Raises:
+            TokenError: No token could be had.
+        """
+        from tenacity import (
+            Retrying,
+            retry_if_exception_type,
+            stop_after_attempt,
+            stop_before_delay,
+        )
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(TokenUnavailableError),
+            stop=stop_after_attempt(_ATTEMPTS) | stop_before_delay(flight.left),
+            wait=_pause,
+            reraise=True,
+        )
+        return retrying(self._attempt, credentials, flight, extend)
+
+    def _attempt(
+        self, credentials: ClientCredentials, flight: Flight, extend: Callable[[], object]
+    ) -> AccessToken:
+        extend()
+        limit = min(flight.timeout / _ATTEMPTS, flight.left)
+        secret = credentials.client_secret
+        asked_at = now()
+        try:
+            with self._connection(secret, limit) as connection:
+                answer = create_access_token.sync(
+                    client=Client(self.base_url).set_httpx_client(connection),
+                    x_setle_client_id=credentials.client_id,
+                    x_setle_client_secret=secret,
+                )
+            # The response hook has let nothing but a 200 through.
+            token = token_of(cast("AccessTokenResponse", answer), asked_at=asked_at)
+        except TokenError:
+            raise
+        except (httpx.DecodingError, ValueError, LookupError, TypeError, RecursionError):
+            raise TokenResponseError(
+                "the token endpoint's answer cannot be read as a token; check the base URL",
+                status_code=200,
+            ) from None
+        except Exception as error:  # noqa: BLE001 - a transport of the caller's raises anything
+            said = blanked(str(error), secret) or "no details"
+            raise TokenUnavailableError(
+                f"no answer from the token endpoint ({type(error).__name__}: {said});"
+                " check the network, proxy and TLS settings and the base URL"
+            ) from None
+        if token.has_ended(now()):
+            raise TokenUnavailableError(
+                f"the token endpoint took longer to answer than its token lives,"
+                f" {token.lifetime:g} s",
+                status_code=200,
+            )
+        return token
+
+    def _connection(self, secret: str, limit: float) -> httpx.Client:
+        deadline = time.monotonic() + limit
+
+        def raise_unless_200(response: httpx.Response) -> None:
+            # Here, because the generated parser loses Retry-After and fails on 599 or HTML.
+            response.stream = LimitedStream(cast("httpx.SyncByteStream", response.stream), deadline)
+            if response.status_code != 200:
+                response.read()
+                raise failure_of(response, secret)
+
+        return httpx.Client(
+            base_url=self.base_url,
+            verify=self._ssl_context,
+            timeout=limit,
+            # httpx takes no more than Authorization off on the way to another host: the
+            # secret would go along.
+            follow_redirects=False,
+            event_hooks={"response": [raise_unless_200]},
+            **self._route,
+        )
+
+
+def _pause(state: Any) -> float:
+    """Return the seconds until the next attempt: full jitter, or more if the answer said so."""
+    from tenacity import wait_random_exponential
+
+    jitter = wait_random_exponential(multiplier=0.5, max=5)(state)
+    return max(jitter, state.outcome.exception().retry_after or 0.0)

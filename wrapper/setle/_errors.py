@@ -1,0 +1,78 @@
+"""
+Everything that this package raises.
+
+SetleError
+├── ConfigurationError          a setting is missing or cannot be used
+└── TokenError                  no token could be had
+    ├── TokenRejectedError      Setle refused the credentials: 400, 401, 403
+    ├── TokenUnavailableError   no answer, or 408, 425, 429, 5xx
+    └── TokenResponseError      an answer that holds no usable token
+
+What goes wrong in a call of the API itself stays what httpx and ``setle_api`` make of it.
+"""
+
+from collections.abc import Iterable
+
+__all__ = [
+    "ConfigurationError",
+    "SetleError",
+    "TokenError",
+    "TokenRejectedError",
+    "TokenResponseError",
+    "TokenUnavailableError",
+]
+
+
+class SetleError(Exception):
+    """Base of all errors that this package raises."""
+
+
+class ConfigurationError(SetleError):
+    """
+    A setting is missing or cannot be used.
+
+    The message names the setting and never shows its value.
+    """
+
+
+class TokenError(SetleError):
+    """
+    No token could be had from the token endpoint.
+
+    Args:
+        message: What happened, and what to do about it.
+
+        status_code: HTTP status of the answer, None if there was none.
+
+        messages: What the answer's body said, one string each. The client secret is
+            blanked in them.
+
+        retry_after: Seconds that the answer asked to wait, None if it did not.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        messages: Iterable[str] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        # Everything but the message has a default and lives in __dict__: that is what
+        # lets pickle and copy rebuild any of these errors.
+        super().__init__(message)
+        self.status_code = status_code
+        self.messages = list(messages)
+        self.retry_after = retry_after
+
+
+class TokenRejectedError(TokenError):
+    """Setle refused the client credentials: status 400, 401 or 403."""
+
+
+class TokenUnavailableError(TokenError):
+    """The token endpoint did not answer in time, or with status 408, 425, 429 or 5xx."""
+
+
+class TokenResponseError(TokenError):
+    """The token endpoint answered with something that is not a usable token."""

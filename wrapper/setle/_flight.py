@@ -1,0 +1,130 @@
+"""
+One refresh under way, which belongs to nobody.
+
+Any number of threads, tasks and event loops wait for it; each may stop waiting without
+the others noticing, and none of them has to be there when it ends.
+"""
+
+import contextvars
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ._errors import SetleError, TokenUnavailableError
+from ._token import AccessToken
+
+if TYPE_CHECKING:
+    import anyio
+
+    from ._shared import Shared
+
+__all__ = ["Flight", "in_background", "mutex"]
+
+# Guards every change of state in the package; held for some lines at a time and never while
+# foreign code runs. Held across a fork too, so that a child never sees a change half made.
+# Reentrant, as a signal handler may need a token while its own thread holds it.
+mutex = threading.RLock()
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(
+        before=mutex.acquire, after_in_parent=mutex.release, after_in_child=mutex.release
+    )
+
+
+class Flight:
+    """
+    One refresh under way.
+
+    Args:
+        timeout: Seconds until the waiting give up. They enforce it themselves, because the
+            refresh may hang where no timeout reaches, in a DNS look-up for example.
+
+    Attributes:
+        token: What came of it, once it has ended.
+
+        failure: Why nothing came of it, once it has ended. Never raised itself: those who
+            waited raise copies.
+
+        shared: What it shares with others for the same key, as soon as the key is known.
+    """
+
+    __slots__ = ("_done", "_loops", "_pid", "deadline", "failure", "shared", "timeout", "token")
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self.deadline = time.monotonic() + timeout
+        self.token: AccessToken | None = None
+        self.failure: SetleError | None = None
+        self.shared: Shared | None = None
+        self._pid = os.getpid()
+        self._done = threading.Event()
+        self._loops: dict[object, tuple[Callable[[Callable[[], Any]], Any], anyio.Event]] = {}
+
+    @property
+    def left(self) -> float:
+        """Seconds left until the deadline, at least 0."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has an outcome, or was left behind in the parent process by a fork."""
+        return self._done.is_set() or self._pid != os.getpid()
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its deadline passed before it had an outcome."""
+        return not self.has_ended and not self.left
+
+    def end(self, token: AccessToken | None, failure: SetleError | None) -> None:
+        """Publish the outcome and wake everybody. Call it once, with the mutex held."""
+        self.token, self.failure = token, failure
+        self._done.set()
+        for call_soon, event in self._loops.values():
+            with suppress(RuntimeError):  # that loop has ended, and its tasks with it
+                call_soon(event.set)
+        self._loops.clear()
+
+    def wait(self, limit: float = float("inf")) -> None:
+        """Block this thread until there is an outcome, or the deadline or *limit* passes."""
+        self._done.wait(min(self.left, limit))
+
+    async def wait_async(self) -> None:
+        """Suspend this task until there is an outcome or the deadline passes."""
+        import anyio
+        from anyio.lowlevel import current_token
+
+        loop: Any = current_token().native_token
+        with mutex:
+            if self._done.is_set():
+                return
+            # Each loop is woken once, however many tasks wait in it.
+            call_soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
+            _, event = self._loops.setdefault(loop, (call_soon, anyio.Event()))
+        with anyio.move_on_after(self.left):
+            await event.wait()
+
+    def unanswered(self) -> TokenUnavailableError:
+        """Return what those get who waited until the deadline."""
+        return TokenUnavailableError(
+            f"the token endpoint gave no answer within {self.timeout:g} s;"
+            " check the network and the base URL"
+        )
+
+
+def in_background(function: Callable[..., None], *args: object) -> bool:
+    """
+    Call *function* in a thread of its own, without the caller's context variables.
+
+    Returns:
+        False if no thread can be started: a container's limit, or the interpreter's end.
+    """
+    target = contextvars.Context().run
+    try:
+        threading.Thread(
+            target=target, args=(function, *args), name="setle-refresh", daemon=True
+        ).start()
+    except RuntimeError:
+        return False
+    return True

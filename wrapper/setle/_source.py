@@ -1,0 +1,218 @@
+"""The reuse: one token for every thread, task and event loop that shares a source."""
+
+import copy
+import math
+import ssl
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from ._clock import monotonic, wall
+from ._credentials import ClientCredentials, CredentialsProvider, as_provider
+from ._endpoint import TokenEndpoint
+from ._errors import ConfigurationError, SetleError, TokenUnavailableError
+from ._flight import Flight, in_background, mutex
+from ._refresh import Refresh
+from ._shared import Shared
+from ._store import TokenStore, resolve_store
+from ._token import ENDED, AccessToken, Held, now
+
+__all__ = ["TokenSource"]
+
+_SHORTEST_REST = 1.0
+
+
+class TokenSource:
+    """
+    Gets a token when there is none, and makes it last.
+
+    Threads, asyncio, trio and any number of event loops may use one source at once. It
+    has nothing to close and runs nothing while nobody asks for a token.
+
+    Args:
+        credentials: ClientCredentials, or a callable that returns them and is called, in
+            another thread, before each token request. The default reads the environment:
+            ``ClientCredentials.from_env``.
+
+        base_url: Of the API. The default is ``SETLE_BASE_URL`` or the real service.
+
+        store: Who else shares the token. The default is ``SETLE_TOKEN_STORE`` or all
+            sources of the process.
+
+        timeout: Seconds that a caller waits at most, all attempts included.
+
+        verify_ssl: As httpx takes *verify*.
+
+        httpx_args: Arguments of ``httpx.Client``. The token request heeds *verify*,
+            *cert*, *proxy*, *trust_env*, *mounts* and *transport*, and closes none of them.
+
+    Raises:
+        ConfigurationError: An argument or a variable cannot be used.
+    """
+
+    __slots__ = ("__weakref__", "_flight", "_held", "_refresh", "_shared", "_timeout", "base_url")
+
+    def __init__(
+        self,
+        credentials: ClientCredentials | CredentialsProvider | None = None,
+        *,
+        base_url: str | None = None,
+        store: TokenStore | None = None,
+        timeout: float = 15.0,
+        verify_ssl: str | bool | ssl.SSLContext = True,
+        httpx_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not 0 < timeout < math.inf:
+            raise ConfigurationError("timeout must be a positive number of seconds")
+        endpoint = TokenEndpoint(base_url, verify_ssl, httpx_args)
+        self.base_url = endpoint.base_url
+        self._refresh = Refresh(as_provider(credentials), endpoint, resolve_store(store))
+        self._timeout = timeout
+        self._held = ENDED
+        self._flight: Flight | None = None
+        self._shared: Shared | None = None
+
+    def get_token(self) -> AccessToken:
+        """
+        Return a token that is good for use now.
+
+        Returns at once while the current token is fresh. Otherwise waits for the one
+        refresh under way, whichever thread or task started it.
+
+        Returns:
+            The token; its ``value`` goes after ``Bearer``.
+
+        Raises:
+            TokenRejectedError: Setle refused the credentials.
+            TokenUnavailableError: No answer within *timeout* seconds.
+            TokenResponseError: The answer held no usable token.
+            ConfigurationError: The credentials are missing or cannot be used.
+
+        Source: Setle, "Create new Access Token"; RFC 6749, section 4.4.
+        """
+        held = self._held
+        if monotonic() < held.refresh_monotonic and wall() < held.refresh_wall:
+            return held.token
+        while isinstance(step := self._next_step(), Flight):
+            step.wait()
+            if token := self._outcome(step):
+                return token
+        return step
+
+    async def aget_token(self) -> AccessToken:
+        """
+        Return a token that is good for use now, from asyncio or trio.
+
+        The same as ``get_token``, without ever blocking the event loop. A caller that is
+        cancelled cancels its own waiting and nothing else.
+        """
+        held = self._held
+        if monotonic() < held.refresh_monotonic and wall() < held.refresh_wall:
+            return held.token
+        while isinstance(step := self._next_step(), Flight):
+            await step.wait_async()
+            if token := self._outcome(step):
+                return token
+        return step
+
+    def invalidate(self, token: AccessToken) -> None:
+        """
+        Drop *token*, because the API rejected it, if it is still the current one.
+
+        A caller who comes late, after somebody else's refresh, changes nothing.
+        """
+        with mutex:
+            if self._held.token.value == token.value:
+                if self._shared:
+                    self._shared.reject(token.value)
+                self._held = ENDED
+
+    def _wants_another(self, token: AccessToken, *, first_use: bool) -> bool:
+        """
+        Take note that the API rejected *token*; tell whether to try with another one.
+
+        *first_use* says that the rejected call is the one that *token* was issued for.
+        """
+        with mutex:
+            if self._held.token.value != token.value:
+                return True
+            if self._shared and self._shared.lets_pass(first_use=first_use):
+                return False
+            self.invalidate(token)
+            return not first_use
+
+    def _next_step(self) -> AccessToken | Flight:
+        """Return the token to use, or the refresh to wait for; start one if it is time."""
+        with mutex:
+            moment = now()
+            held = self._held
+            if held.is_fresh(moment):
+                return held.token
+            waited_for = held.stale.has_come(moment)
+            flight = self._flight
+            if flight is not None and flight.is_overdue:  # an early one, which nobody awaits
+                self._give_up(flight)
+                return self._next_step()
+            if flight is not None and not flight.has_ended:
+                return flight if waited_for else held.token
+            flight = self._flight = Flight(self._timeout)
+        if not in_background(self._fly, flight, held.token):
+            # With a usable token in hand nobody is to wait: that refresh is left for later.
+            if waited_for:
+                self._fly(flight, held.token)
+            else:
+                self._end(flight, None, TokenUnavailableError("no thread could be started"))
+        return flight if waited_for else held.token
+
+    def _fly(self, flight: Flight, held: AccessToken) -> None:
+        token: AccessToken | None = None
+        failure: SetleError = TokenUnavailableError("the refresh was interrupted; try again")
+        try:
+            token = self._refresh(flight, held)
+        except SetleError as error:
+            # A copy has neither traceback nor cause, whose frames hold the secret.
+            failure = copy.copy(error)
+        finally:
+            self._end(flight, token, failure)
+
+    def _end(self, flight: Flight, token: AccessToken | None, failure: SetleError) -> None:
+        """Take over what came of *flight*, and publish it unless its waiters gave up."""
+        with mutex:
+            held, self._shared = self._held, flight.shared
+            if token is not None:
+                # A server may hand the same token out again: it is asked when that is stale.
+                self._held = Held.of(token, early=token.value != held.token.value)
+            elif not flight.has_ended:
+                # With a usable token in hand nobody is to notice.
+                until = flight.shared.back_off.until if flight.shared else 0.0
+                rest = max(_SHORTEST_REST, until - monotonic())
+                self._held = held.resting(now().after(rest))
+            if not flight.has_ended:
+                flight.end(token, None if token else failure)
+
+    def _give_up(self, flight: Flight) -> None:
+        """End *flight* for those who waited until its deadline; it may hang for ever."""
+        with mutex:
+            if not flight.has_ended:
+                failure = flight.unanswered()
+                if flight.shared:
+                    flight.shared.fail(flight, failure)
+                self._end(flight, None, failure)
+
+    def _outcome(self, flight: Flight) -> AccessToken | None:
+        """Return the token that waiting for *flight* gave, or None to look again."""
+        self._give_up(flight)
+        token = self._held.token
+        if not token.has_ended(now()):
+            return token
+        if flight.failure is not None:
+            raise copy.copy(flight.failure)
+        return None
+
+    def __repr__(self) -> str:
+        return f"<TokenSource base_url={self.base_url!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a TokenSource is not pickled; let every process make its own,"
+            " and share the token through a TokenStore"
+        )

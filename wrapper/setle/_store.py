@@ -1,0 +1,94 @@
+"""Who shares a token: the protocol, and the store that every process has."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol, runtime_checkable
+
+from ._errors import ConfigurationError
+from ._token import AccessToken, now
+
+__all__ = ["MemoryTokenStore", "TokenStore", "resolve_store"]
+
+
+@runtime_checkable
+class TokenStore(Protocol):
+    """
+    Where tokens are shared.
+
+    All three methods are called from the thread of a refresh only, never on the way of a
+    call that has a fresh token, so they may block. *key* is 64 hex digits that stand for
+    base URL, client id and client secret together. Whatever they raise is logged, and the
+    refresh goes on without the store: a broken store costs token requests, never a call.
+
+    A store must be weakly referenceable, as instances of ordinary classes are.
+    """
+
+    def load(self, key: str) -> AccessToken | None:
+        """Return the token saved under *key*, or None; one that has ended may be returned."""
+        ...
+
+    def save(self, key: str, token: AccessToken) -> None:
+        """Save *token* under *key* in place of what was there."""
+        ...
+
+    def lock(self, key: str, timeout: float) -> AbstractContextManager[Callable[[], object] | None]:
+        """
+        Return a context manager that keeps all others out who share this store and *key*.
+
+        It is held around a second ``load``, the token request and ``save``. Entering waits
+        up to *timeout* seconds and raises ``TimeoutError`` after that. A lock with a time
+        limit of its own yields a callable that extends it, which is called before each
+        attempt to get a token; others yield None.
+        """
+        ...
+
+
+class MemoryTokenStore:
+    """
+    Shares tokens within the process, and with the children it forks.
+
+    Without a *store* argument, all sources of a process use one and the same.
+    """
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, AccessToken] = {}
+
+    def load(self, key: str) -> AccessToken | None:
+        """Return the token saved under *key*, or None."""
+        return self._tokens.get(key)
+
+    def save(self, key: str, token: AccessToken) -> None:
+        """Save *token* under *key*, and forget tokens that have ended."""
+        moment = now()
+        for other, old in list(self._tokens.items()):
+            if old.has_ended(moment):
+                self._tokens.pop(other, None)
+        self._tokens[key] = token
+
+    def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
+        """Return a context manager that does nothing: a process has one refresh per key."""
+        return nullcontext()
+
+
+_OF_THE_PROCESS = MemoryTokenStore()
+
+
+def resolve_store(store: TokenStore | None) -> TokenStore:
+    """
+    Return *store*, or the one that ``SETLE_TOKEN_STORE`` names if it is None.
+
+    Raises:
+        ConfigurationError: It is not a store, or the environment names an unknown one.
+    """
+    if store is None:
+        name = os.environ.get("SETLE_TOKEN_STORE") or "memory"
+        if name != "memory":
+            raise ConfigurationError("SETLE_TOKEN_STORE names no known store; use: memory")
+        return _OF_THE_PROCESS
+    if not isinstance(store, TokenStore):
+        raise ConfigurationError(
+            "store must have the methods load, save and lock of setle.TokenStore;"
+            f" {type(store).__name__} has not"
+        )
+    return store
