@@ -14,11 +14,13 @@ from ._errors import (
     TokenResponseError,
     TokenUnavailableError,
 )
+from ._fork import loading
 from ._lifetime import Instant
 from ._token import AccessToken
 
 if TYPE_CHECKING:
     import httpx
+
     from setle_api.models import AccessTokenResponse
 
 __all__ = ["blanked", "failure_of", "token_of"]
@@ -116,7 +118,8 @@ def _retry_after(response: "httpx.Response") -> float | None:
     value = response.headers.get("Retry-After", "").strip()
     if _NUMBER.fullmatch(value):
         return float(value)
-    from dateutil.parser import parse
+    with loading:
+        from dateutil.parser import parse
 
     try:
         # HTTP dates are always GMT, so a zone is not looked at.

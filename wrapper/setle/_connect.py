@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+
 from setle_api import AuthenticatedClient
 
 from ._auth import BearerAuth

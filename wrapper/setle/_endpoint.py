@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, cast
 
 import httpx
+
 from setle_api import Client
 from setle_api.api.general import create_access_token
 from setle_api.models import AccessTokenResponse
@@ -16,6 +17,7 @@ from ._base_url import checked_base_url
 from ._credentials import ClientCredentials
 from ._errors import ConfigurationError, TokenError, TokenResponseError, TokenUnavailableError
 from ._flight import Flight
+from ._fork import loading
 from ._token import AccessToken, now
 from ._transport import LimitedStream, borrowed
 
@@ -86,17 +88,19 @@ class TokenEndpoint:
         Raises:
             TokenError: No token could be had.
         """
-        from tenacity import (
-            Retrying,
-            retry_if_exception_type,
-            stop_after_attempt,
-            stop_before_delay,
-        )
+        with loading:
+            import tenacity
 
-        retrying = Retrying(
-            retry=retry_if_exception_type(TokenUnavailableError),
-            stop=stop_after_attempt(_ATTEMPTS) | stop_before_delay(flight.left),
-            wait=_pause,
+        jitter = tenacity.wait_random_exponential(multiplier=0.5, max=5)
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            failure: Any = state.outcome and state.outcome.exception()
+            return max(jitter(state), failure.retry_after or 0.0)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TokenUnavailableError),
+            stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_before_delay(flight.left),
+            wait=pause,
             reraise=True,
         )
         return retrying(self._attempt, credentials, flight, extend)
@@ -107,9 +111,9 @@ class TokenEndpoint:
         extend()
         limit = min(flight.timeout / _ATTEMPTS, flight.left)
         secret = credentials.client_secret
-        asked_at = now()
         try:
             with self._connection(secret, limit) as connection:
+                asked_at = now()
                 answer = create_access_token.sync(
                     client=Client(self.base_url).set_httpx_client(connection),
                     x_setle_client_id=credentials.client_id,
@@ -148,21 +152,14 @@ class TokenEndpoint:
                 response.read()
                 raise failure_of(response, secret)
 
-        return httpx.Client(
-            base_url=self.base_url,
-            verify=self._ssl_context,
-            timeout=limit,
-            # httpx takes no more than Authorization off on the way to another host: the
-            # secret would go along.
-            follow_redirects=False,
-            event_hooks={"response": [raise_unless_200]},
-            **self._route,
-        )
-
-
-def _pause(state: Any) -> float:
-    """Return the seconds until the next attempt: full jitter, or more if the answer said so."""
-    from tenacity import wait_random_exponential
-
-    jitter = wait_random_exponential(multiplier=0.5, max=5)(state)
-    return max(jitter, state.outcome.exception().retry_after or 0.0)
+        with loading:
+            return httpx.Client(
+                base_url=self.base_url,
+                verify=self._ssl_context,
+                timeout=limit,
+                # httpx takes no more than Authorization off on the way to another host: the
+                # secret would go along.
+                follow_redirects=False,
+                event_hooks={"response": [raise_unless_200]},
+                **self._route,
+            )

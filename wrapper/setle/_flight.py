@@ -13,24 +13,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import anyio
+from anyio.lowlevel import current_token
+
 from ._errors import SetleError, TokenUnavailableError
+from ._fork import mutex
 from ._token import AccessToken
 
 if TYPE_CHECKING:
-    import anyio
-
     from ._shared import Shared
 
-__all__ = ["Flight", "in_background", "mutex"]
-
-# Guards every change of state in the package; held for some lines at a time and never while
-# foreign code runs. Held across a fork too, so that a child never sees a change half made.
-# Reentrant, as a signal handler may need a token while its own thread holds it.
-mutex = threading.RLock()
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(
-        before=mutex.acquire, after_in_parent=mutex.release, after_in_child=mutex.release
-    )
+__all__ = ["Flight", "in_background"]
 
 
 class Flight:
@@ -92,9 +85,6 @@ class Flight:
 
     async def wait_async(self) -> None:
         """Suspend this task until there is an outcome or the deadline passes."""
-        import anyio
-        from anyio.lowlevel import current_token
-
         loop: Any = current_token().native_token
         with mutex:
             if self._done.is_set():

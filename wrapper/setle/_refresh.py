@@ -7,7 +7,8 @@ from contextlib import ExitStack, contextmanager
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint import TokenEndpoint
 from ._errors import ConfigurationError, SetleError, TokenError, TokenUnavailableError
-from ._flight import Flight, mutex
+from ._flight import Flight
+from ._fork import mutex
 from ._lifetime import stale_after
 from ._shared import Shared, shared_state
 from ._store import TokenStore

@@ -6,7 +6,8 @@ import weakref
 
 from . import _clock
 from ._errors import TokenError, TokenRejectedError
-from ._flight import Flight, mutex
+from ._flight import Flight
+from ._fork import mutex
 from ._lifetime import BackOff
 from ._store import TokenStore
 

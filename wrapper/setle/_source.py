@@ -10,7 +10,8 @@ from ._clock import monotonic, wall
 from ._credentials import ClientCredentials, CredentialsProvider, as_provider
 from ._endpoint import TokenEndpoint
 from ._errors import ConfigurationError, SetleError, TokenUnavailableError
-from ._flight import Flight, in_background, mutex
+from ._flight import Flight, in_background
+from ._fork import mutex
 from ._refresh import Refresh
 from ._shared import Shared
 from ._store import TokenStore, resolve_store

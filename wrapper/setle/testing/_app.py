@@ -37,7 +37,7 @@ class Reply(Response):
     """An `Answer` on its way."""
 
     def __init__(self, answer: Answer) -> None:
-        headers = dict(answer.headers)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
         if answer.json is not None:
             headers = {"content-type": "application/json; charset=utf-8"} | headers
         super().__init__(answer.content, answer.status, headers)
@@ -47,10 +47,11 @@ class Reply(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, or as much of it as the test wants."""
-        if self.answer.hang_up and not self.body:
+        if self.answer.outcome is None:
             scope["state"]["transport"].abort()
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            message = await receive()
+            while message["type"] != "http.disconnect":
+                message = await receive()
         elif self.answer.hang_up or self.answer.drip > 0:
             step = 1 if self.answer.drip > 0 else len(self.body)
             head = {"status": self.status_code, "headers": self.raw_headers}

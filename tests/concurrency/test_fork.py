@@ -1,0 +1,114 @@
+"""A forked child starts clean, whatever its parent was in the middle of."""
+
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable
+
+import pytest
+
+import setle
+from setle.testing import Sandbox
+from tests.support import Clock, join_refreshes, source_of
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def _fork(run: Callable[[], object]) -> Callable[[], str]:
+    """Call *run* in a forked child; return a function that waits for what it returned."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        # Python warns of forking while there are threads, which is the point here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        try:
+            said = str(run())
+        except BaseException as error:  # noqa: BLE001 - the child must not return to pytest
+            said = repr(error)
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+
+    def outcome() -> str:
+        with os.fdopen(reading, "rb") as pipe:
+            said = pipe.read().decode()
+        os.waitpid(child, 0)
+        return said
+
+    return outcome
+
+
+def test_a_child_inherits_the_token(sandbox: Sandbox) -> None:
+    """Workers forked after the first call cost no request of their own."""
+    source = source_of(sandbox)
+    token = source.get_token()
+    assert _fork(lambda: source.get_token().value == token.value)() == "True"
+    assert sandbox.token_requests == 1
+
+
+def test_a_child_forked_during_a_refresh_does_not_wait_for_it(sandbox: Sandbox) -> None:
+    """The refresh's thread stays behind in the parent; the child asks for itself."""
+    source = source_of(sandbox)
+    with sandbox.hold():
+        waiting = threading.Thread(target=source.get_token)
+        waiting.start()
+        sandbox.wait_for(token_requests=1)
+        child = _fork(lambda: bool(source.get_token().value))
+        sandbox.wait_for(token_requests=2)
+    assert child() == "True"
+    waiting.join(30)
+    assert sandbox.token_requests == 2
+
+
+def test_a_child_forked_during_an_early_refresh_has_its_own(sandbox: Sandbox, clock: Clock) -> None:
+    """The child serves the old token as the parent does, and refreshes it for itself."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    clock.go_on(3600 - 30 - 150 + 1)
+
+    def run() -> list[bool]:
+        same = [source.get_token() == old]
+        join_refreshes()
+        return [*same, source.get_token() == old]
+
+    with sandbox.hold():
+        assert source.get_token() == old
+        sandbox.wait_for(token_requests=2)
+        child = _fork(run)
+        sandbox.wait_for(token_requests=3)
+    assert child() == "[True, False]"
+    assert sandbox.token_requests == 3
+
+
+def test_forking_while_threads_come_and_go_never_locks_up(sandbox: Sandbox) -> None:
+    """The lock is held across the fork, so no child finds it taken by a thread it lacks."""
+    source = source_of(sandbox)
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            source.invalidate(source.get_token())
+
+    threads = [threading.Thread(target=churn) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        said = [_fork(lambda: bool(source.get_token().value))() for _ in range(20)]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert said == ["True"] * 20
+
+
+def test_a_child_shares_the_back_off_of_its_parent(sandbox: Sandbox) -> None:
+    """Forking after a failure does not start the hammering again."""
+    source = source_of(sandbox)
+    sandbox.rotate_secret()
+    with pytest.raises(setle.TokenRejectedError):
+        source.get_token()
+    assert "TokenRejectedError" in _fork(source.get_token)()
+    assert sandbox.token_requests == 1

@@ -1,0 +1,44 @@
+from collections.abc import Iterator
+
+import pytest
+
+import setle._clock
+import setle._source
+from setle.testing import Sandbox
+from tests.support import Clock, join_refreshes
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the environment of whoever runs the tests has a say."""
+    for name in (
+        "SETLE_BASE_URL",
+        "SETLE_CLIENT_ID",
+        "SETLE_CLIENT_SECRET",
+        "SETLE_CLIENT_SECRET_FILE",
+        "SETLE_TOKEN_STORE",
+        "ALL_PROXY",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "http_proxy",
+        "https_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+        join_refreshes()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Both clocks of the package, standing still until the test moves them."""
+    clock = Clock()
+    for module in (setle._clock, setle._source):  # the source binds them for its fast path
+        monkeypatch.setattr(module, "monotonic", lambda: clock.monotonic)
+        monkeypatch.setattr(module, "wall", lambda: clock.wall)
+    return clock

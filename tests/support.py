@@ -1,0 +1,67 @@
+"""What several test files use."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import attrs
+
+import setle
+from setle.testing import Sandbox
+
+T = TypeVar("T")
+
+
+@attrs.define
+class Clock:
+    """Both clocks of ``setle``, moved by hand."""
+
+    monotonic: float = 1_000.0
+    wall: float = 1_800_000_000.0
+
+    def go_on(self, seconds: float) -> None:
+        """Let time pass."""
+        self.monotonic += seconds
+        self.wall += seconds
+
+
+def credentials_of(sandbox: Sandbox) -> setle.ClientCredentials:
+    """Return what *sandbox* accepts."""
+    return setle.ClientCredentials(sandbox.client_id, sandbox.client_secret)
+
+
+def source_of(
+    sandbox: Sandbox,
+    *,
+    credentials: setle.ClientCredentials | Callable[[], setle.ClientCredentials] | None = None,
+    store: setle.TokenStore | None = None,
+    timeout: float = 15.0,
+) -> setle.TokenSource:
+    """Return a source for *sandbox* that shares with nobody, unless a *store* is given."""
+    return setle.TokenSource(
+        credentials or credentials_of(sandbox),
+        base_url=sandbox.base_url,
+        store=store or setle.MemoryTokenStore(),
+        timeout=timeout,
+    )
+
+
+def join_refreshes() -> None:
+    """Wait until no refresh is under way."""
+    for thread in threading.enumerate():
+        if thread.name == "setle-refresh":
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+def all_at_once(count: int, call: Callable[[], T]) -> list[Future[T]]:
+    """Return what came of *call* in *count* threads that set off together."""
+    barrier = threading.Barrier(count)
+
+    def run() -> T:
+        barrier.wait(30)
+        return call()
+
+    with ThreadPoolExecutor(count) as pool:
+        return [pool.submit(run) for _ in range(count)]

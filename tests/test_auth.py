@@ -1,0 +1,245 @@
+"""The token on its way: put on, taken back after a 401, replayed once."""
+
+import io
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+import httpx
+import pytest
+
+import setle
+from setle.testing import Answer, Sandbox
+from tests.support import Clock, all_at_once, source_of
+
+ESTATES = "/v1/estate/list"
+ECHO = "/sandbox/echo"
+UNAUTHORIZED = Answer(401, json={"statusCode": 401, "message": "Unauthorized"})
+
+
+class Api:
+    """A client of each kind, behind one face: every test here runs sync and async."""
+
+    def __init__(self, kind: str, source: setle.TokenSource) -> None:
+        self.kind, self.source = kind, source
+
+    def send(
+        self, method: str, url: str, *, follow_redirects: bool = False, **content: object
+    ) -> httpx.Response:
+        return self.send_all((method, url), follow_redirects=follow_redirects, **content)[0]
+
+    def send_all(
+        self, *requests: tuple[str, str], follow_redirects: bool = False, **content: object
+    ) -> list[httpx.Response]:
+        """Send *requests* in turn, in one client."""
+        options: dict[str, object] = {
+            "auth": setle.BearerAuth(self.source),
+            "base_url": self.source.base_url,
+            "follow_redirects": follow_redirects,
+        }
+        if self.kind == "sync":
+            with httpx.Client(**options) as client:  # type: ignore[arg-type] # a bag of options
+                return [client.request(*request, **content) for request in requests]  # type: ignore[arg-type]
+
+        async def main() -> list[httpx.Response]:
+            async with httpx.AsyncClient(**options) as client:  # type: ignore[arg-type]
+                return [await client.request(*request, **content) for request in requests]  # type: ignore[arg-type]
+
+        return anyio.run(main, backend=self.kind)
+
+
+@pytest.fixture(params=["sync", "asyncio", "trio"])
+def api(request: pytest.FixtureRequest, sandbox: Sandbox) -> Api:
+    return Api(request.param, source_of(sandbox))
+
+
+def test_every_request_carries_the_one_token(api: Api, sandbox: Sandbox) -> None:
+    """Twenty calls, one token request, and all are let in."""
+    answers = api.send_all(*[("GET", ESTATES)] * 20)
+    assert {answer.status_code for answer in answers} == {200}
+    assert sandbox.token_requests == 1
+
+
+def test_a_rejected_token_is_replaced_and_the_request_replayed(api: Api, sandbox: Sandbox) -> None:
+    """A revocation costs one call its first try, and nobody sees a 401."""
+    api.source.get_token()
+    sandbox.revoke()
+    answer = api.send("POST", ECHO, content=b"an estate")
+    assert (answer.status_code, answer.content) == (200, b"an estate")
+    assert sandbox.token_requests == 2
+    assert sandbox.api_requests == 2
+
+
+@pytest.mark.parametrize("kind", ["generator", "file"])
+def test_a_body_that_is_spent_is_not_replayed(api: Api, sandbox: Sandbox, kind: str) -> None:
+    """The caller gets the 401, and the next call gets another token."""
+    api.source.get_token()
+    sandbox.revoke()
+
+    def parts() -> Iterator[bytes]:
+        yield b"an estate"
+
+    async def async_parts() -> AsyncIterator[bytes]:
+        yield b"an estate"
+
+    content: object = io.BytesIO(b"an estate") if kind == "file" else parts()
+    if api.kind != "sync":
+        content = async_parts()
+    assert api.send("POST", ECHO, content=content).status_code == 401
+    assert sandbox.api_requests == 1
+    assert api.send("GET", ESTATES).status_code == 200
+    assert sandbox.token_requests == 2
+
+
+def test_a_token_issued_for_the_very_call_is_not_replaced_in_it(api: Api, sandbox: Sandbox) -> None:
+    """A cold call that is rejected is over: a newer token would not fare better."""
+    sandbox.script_api(UNAUTHORIZED)
+    assert api.send("GET", ESTATES).status_code == 401
+    assert (sandbox.api_requests, sandbox.token_requests) == (1, 1)
+    assert api.send("GET", ESTATES).status_code == 200
+    assert sandbox.token_requests == 2
+
+
+def test_a_late_401_is_replayed_with_what_others_got(api: Api, sandbox: Sandbox) -> None:
+    """Somebody else's refresh in the meantime is used, and not dropped."""
+    stale = api.source.get_token()
+    flow = setle.BearerAuth(api.source).sync_auth_flow(
+        request := httpx.Request("GET", sandbox.base_url + ESTATES)
+    )
+    assert next(flow) is request
+    sandbox.revoke(stale.value)
+    assert api.send("GET", ESTATES).status_code == 200
+    requests = sandbox.token_requests
+    replayed = flow.send(httpx.Response(401, request=request))
+    assert replayed.headers["Authorization"] == f"Bearer {api.source.get_token().value}"
+    assert sandbox.token_requests == requests
+
+
+def test_an_api_that_always_rejects_costs_few_token_requests(api: Api, sandbox: Sandbox) -> None:
+    """Twenty calls that are all rejected cost at most five token requests."""
+    sandbox.reject_api = True
+    answers = api.send_all(*[("GET", ESTATES)] * 20)
+    assert {answer.status_code for answer in answers} == {401}
+    assert sandbox.token_requests <= 5
+
+
+def test_clients_made_per_call_share_the_hold_on_rejections(sandbox: Sandbox) -> None:
+    """A new client for each of twenty rejected calls makes no difference."""
+    sandbox.reject_api = True
+    store = setle.MemoryTokenStore()
+    for _ in range(20):
+        assert Api("sync", source_of(sandbox, store=store)).send("GET", ESTATES).is_error
+    assert sandbox.token_requests <= 5
+
+
+def test_the_hold_doubles_up_to_a_minute(sandbox: Sandbox, clock: Clock) -> None:
+    """One token request when it ends, each time; for ten minutes of rejections that is few."""
+    sandbox.lifetime = 100_000
+    source = source_of(sandbox)
+    source.get_token()
+    clock.go_on(1)
+    sandbox.reject_api = True
+    asked_at = []
+    with httpx.Client(auth=setle.BearerAuth(source), base_url=sandbox.base_url) as client:
+        for second in range(600):
+            before = sandbox.token_requests
+            client.get(ESTATES)
+            if sandbox.token_requests > before:
+                asked_at.append(second)
+            clock.go_on(1)
+    assert asked_at == [0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483, 543]
+
+
+def test_recovery_after_the_hold_is_complete(sandbox: Sandbox, clock: Clock) -> None:
+    """An API that lets tokens in again is served at once, with the token in hand."""
+    api = Api("sync", source_of(sandbox))
+    sandbox.reject_api = True
+    api.send_all(*[("GET", ESTATES)] * 5)
+    requests = sandbox.token_requests
+    sandbox.reject_api = False
+    assert api.send("GET", ESTATES).status_code == 200
+    assert sandbox.token_requests == requests
+    clock.go_on(1)
+    sandbox.revoke()
+    assert api.send("GET", ESTATES).status_code == 200
+
+
+def test_two_revocations_in_a_row_fail_no_call(api: Api, sandbox: Sandbox) -> None:
+    """Only a token rejected on its first use starts the hold, not one that has served."""
+    for _ in range(4):
+        assert api.send("GET", ESTATES).status_code == 200
+        sandbox.revoke()
+    assert sandbox.token_requests == 4
+
+
+def test_fifty_rejections_at_once_cost_one_token_request(sandbox: Sandbox) -> None:
+    """All drop the same token, one refreshes, and all are replayed."""
+    source = source_of(sandbox)
+    source.get_token()
+    sandbox.revoke()
+    with httpx.Client(
+        auth=setle.BearerAuth(source),
+        base_url=sandbox.base_url,
+        limits=httpx.Limits(max_connections=50),
+    ) as client:
+        futures = all_at_once(50, lambda: client.get(ESTATES).status_code)
+    assert {future.result() for future in futures} == {200}
+    assert sandbox.token_requests == 2
+
+
+def test_a_failure_to_replace_a_rejected_token_is_a_typed_error(api: Api, sandbox: Sandbox) -> None:
+    """The caller learns why no other token could be had."""
+    api.source.get_token()
+    sandbox.revoke()
+    sandbox.rotate_secret()
+    with pytest.raises(setle.TokenRejectedError):
+        api.send("GET", ESTATES)
+
+
+def test_the_same_token_again_is_not_replayed(api: Api, sandbox: Sandbox) -> None:
+    """A server that sticks to a rejected token would reject it again."""
+    same = Answer(json={"access_token": "same", "expires_in": 60, "token_type": "Bearer"})
+    sandbox.script_token(same, same)
+    api.source.get_token()
+    assert api.send("GET", ESTATES).status_code == 401
+    assert (sandbox.api_requests, sandbox.token_requests) == (1, 2)
+
+
+def test_another_origin_gets_no_authorization_header(api: Api, sandbox: Sandbox) -> None:
+    """Not the token, and not the one that the client would send by itself."""
+    with Sandbox() as stranger:
+        answer = api.send("GET", stranger.base_url + ESTATES, headers={"Authorization": "Bearer x"})
+    assert "Authorization" not in answer.request.headers
+    assert stranger.log[-1].token is None
+    assert sandbox.token_requests == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:{port}/", "https://127.0.0.1:{port}/", "http://127.0.0.1/"]
+)
+def test_an_origin_is_scheme_host_and_port(sandbox: Sandbox, url: str) -> None:
+    """One that differs in either is another one."""
+    port = httpx.URL(sandbox.base_url).port
+    request = httpx.Request("GET", url.format(port=port))
+    next(setle.BearerAuth(source_of(sandbox)).sync_auth_flow(request))
+    assert "Authorization" not in request.headers
+
+
+def test_a_401_from_another_origin_drops_nothing(api: Api, sandbox: Sandbox) -> None:
+    """After a redirect elsewhere a rejection says nothing about the token."""
+    token = api.source.get_token()
+    with Sandbox() as stranger:
+        elsewhere = {"Location": stranger.base_url + ESTATES}
+        sandbox.script_api(Answer(307, headers=elsewhere))
+        assert api.send("GET", ESTATES, follow_redirects=True).status_code == 401
+        assert [record.token for record in stranger.log] == [None]
+    assert api.source.get_token() == token
+    assert sandbox.token_requests == 1
+
+
+def test_a_401_after_a_redirect_within_the_origin_counts(api: Api, sandbox: Sandbox) -> None:
+    """The token went along, so its rejection means what it says."""
+    api.source.get_token()
+    sandbox.revoke()
+    sandbox.script_api(Answer(307, headers={"Location": ESTATES}))
+    assert api.send("GET", ESTATES, follow_redirects=True).status_code == 200
+    assert sandbox.token_requests == 2
