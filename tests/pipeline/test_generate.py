@@ -4,11 +4,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from pipeline import PipelineError, generate
+from pipeline import PipelineError, generate, run
 
 ROOT = Path(__file__).parents[2]
 SAME_MODULE = """\
@@ -98,10 +99,12 @@ def test_the_outcome_is_the_same_everywhere(scratch: Path, tmp_path: Path) -> No
     shutil.copytree(scratch, other)
     (tmp_path / "elsewhere" / "ruff.toml").write_text("line-length = 40\nexclude = ['*']\n")
     shutil.rmtree(other / "generated")
-    first = command(scratch, PYTHONHASHSEED="1")
-    second = command(other, PYTHONHASHSEED="2")
-    assert (first.returncode, first.stdout, first.stderr) == (0, "", "")
-    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(
+            lambda root, seed: command(root, PYTHONHASHSEED=seed), (scratch, other), ("1", "2")
+        )
+    for result in results:
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert contents(scratch / "generated") == contents(other / "generated")
     assert contents(scratch / "generated" / "setle_api") == {
         name: content
@@ -283,14 +286,14 @@ def test_what_a_killed_run_left_is_no_obstacle(scratch: Path) -> None:
     assert contents(scratch / "generated") == {"setle_api/new.py": b""}
 
 
-def test_check_passes_on_a_fresh_package(scratch: Path) -> None:
-    """Nothing to tell, status 0, nothing written, byte code notwithstanding."""
+def test_check_passes_on_a_fresh_package(scratch: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing to tell, nothing written, byte code notwithstanding."""
     cache = scratch / "generated" / "setle_api" / "__pycache__"
     cache.mkdir()
     (cache / "client.pyc").touch()
     before = snapshot(scratch)
-    result = command(scratch, "--check")
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    generate.check(scratch)
+    assert capsys.readouterr().out == ""
     assert snapshot(scratch) == before
 
 
@@ -359,11 +362,13 @@ def test_a_failure_is_one_line(scratch: Path, mode: list[str]) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(scratch: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_line(
+    scratch: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What the operating system refuses is told in its own words."""
     shutil.rmtree(scratch / "generated")
     (scratch / "generated").touch()
-    result = command(scratch)
-    assert result.returncode == 1
-    assert result.stderr.startswith("error: [Errno ")
-    assert result.stderr.count("\n") == 1
+    assert run(lambda: generate.generate(scratch)) == 1
+    stderr = capsys.readouterr().err
+    assert stderr.startswith("error: [Errno ")
+    assert stderr.count("\n") == 1
