@@ -1,0 +1,140 @@
+"""
+What openapi-python-client does not check itself.
+
+It goes on without a word when ruff has another version, when a key of its
+configuration is misspelt, when an override of a class name matches nothing,
+and when two operations end up in one module.
+"""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from openapi_python_client.config import ConfigFile
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline import PipelineError
+from pipeline.spec import operations, read_text
+
+__all__ = ["check_endpoints", "check_overrides", "check_versions", "load_config"]
+
+_ROUTE = re.compile(r'"method": "(\w+)",\s+"url": "([^"]*)"')
+
+
+def check_versions(pyproject: Path, path: str) -> None:
+    """
+    Compare the generator and ruff with their pins: each version writes other code.
+
+    Args:
+        pyproject: The file with the pins, in ``[dependency-groups] dev``.
+        path: The folders to look for ruff in, as in ``PATH``.
+
+    Raises:
+        PipelineError: One of them is missing, not pinned or of another version.
+    """
+    try:
+        pins = tomllib.loads(read_text(pyproject))["dependency-groups"]["dev"]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise PipelineError(f"{pyproject.name} has no dev dependencies: {error}") from error
+    for name, found in (
+        ("openapi-python-client", _generator_version()),
+        ("ruff", _ruff_version(path)),
+    ):
+        pinned = [pin.removeprefix(f"{name}==") for pin in pins if pin.startswith(f"{name}==")]
+        if pinned != [found]:
+            raise PipelineError(
+                f"{name} is {found or 'missing'}, {pyproject.name} pins "
+                f"{', '.join(pinned) or 'no version'}: pin one version there and run make setup"
+            )
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """
+    Return the generator's configuration at *path*.
+
+    Raises:
+        PipelineError: It has a key the generator does not know, or a value it
+            does not take.
+    """
+    try:
+        config = YAML(typ="safe").load(read_text(path))
+        ConfigFile.model_validate(config, extra="forbid")
+    except YAMLError as error:
+        raise PipelineError(f"{path.name} is not YAML: {error}; correct it") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        raise PipelineError(f"{path.name}, {place}: {first['msg']}; correct it") from error
+    return dict(config)
+
+
+def check_endpoints(spec: dict[str, Any], package: Path) -> None:
+    """
+    Look for the module of every operation of *spec* in the generated *package*.
+
+    Raises:
+        PipelineError: An operation has no module, or more than one.
+    """
+    routes = [
+        _route(*match.groups())
+        for module in package.glob("api/*/*.py")
+        if (match := _ROUTE.search(module.read_text(encoding="utf-8")))
+    ]
+    for operation in operations(spec):
+        if (count := routes.count(_route(*operation))) != 1:
+            raise PipelineError(
+                f"{' '.join(operation)} has {count} endpoint modules instead of one; "
+                "give it an operationId of its own in openapi.overlay.yaml"
+            )
+
+
+def check_overrides(config: dict[str, Any], spec: dict[str, Any], package: Path) -> None:
+    """
+    Look for the outcome of every class override of *config* in the generated *package*.
+
+    Raises:
+        PipelineError: An override matched nothing.
+    """
+    classes = {
+        (module.stem, name)
+        for module in package.glob("models/*.py")
+        for name in re.findall(r"^class (\w+)", module.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    # A schema that upstream itself has given the name we want makes it look as
+    # if the override had matched.
+    published = spec.get("components", {}).get("schemas", {})
+    for old, override in (config.get("class_overrides") or {}).items():
+        new = override.get("class_name") or old
+        module = override.get("module_name")
+        matched = any(name == new and module in {None, stem} for stem, name in classes)
+        if not matched or (new != old and new in published):
+            raise PipelineError(
+                f"class override {old} matches no schema: upstream moved; "
+                "adapt or drop it in generator-config.yaml"
+            )
+
+
+def _route(method: str, path: str) -> tuple[str, str]:
+    # The generator renames path parameters; their places stay.
+    return method.upper(), re.sub(r"{[^}]*}", "{}", path)
+
+
+def _generator_version() -> str:
+    try:
+        return version("openapi-python-client")
+    except PackageNotFoundError:
+        return ""
+
+
+def _ruff_version(path: str) -> str:
+    ruff = shutil.which("ruff", path=path)
+    if ruff is None:
+        return ""
+    result = subprocess.run([ruff, "--version"], capture_output=True, encoding="utf-8", check=False)
+    return result.stdout.strip().removeprefix("ruff ")

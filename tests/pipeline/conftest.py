@@ -1,0 +1,19 @@
+"""A scratch copy of what the pipeline reads and writes: no test runs it on the working tree."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """Return the root of a copy with sources and generated client."""
+    root = tmp_path / "scratch"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "generated", root / "generated", ignore=ignore)
+    for name in ("openapi.yaml", "openapi.overlay.yaml", "generator-config.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / name, root)
+    return root

@@ -1,0 +1,374 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pipeline import PipelineError, generate, run
+
+ROOT = Path(__file__).parents[2]
+SAME_MODULE = """\
+paths:
+  /v2:
+    get:
+      tags: [General]
+      operationId: CreateAccessToken
+      responses:
+        '204': {description: Nothing.}
+"""
+MORE_OPERATIONS = """\
+paths:
+  /v1/agencies-with-a-long-name/{agencyId}/estates-with-a-long-name/{estate-id}/images/{n}:
+    parameters:
+      - {name: agencyId, in: path, required: true, schema: {type: string}}
+      - {name: estate-id, in: path, required: true, schema: {type: string}}
+      - {name: n, in: path, required: true, schema: {type: integer}}
+    get:
+      tags: [Estates, Images]
+      parameters:
+        - {name: size, in: query, schema: {type: string, enum: [small, large]}}
+      responses:
+        '200':
+          description: The image.
+          content:
+            application/json:
+              schema:
+                type: object
+                properties: {url: {type: string, format: uri}}
+        '404':
+          description: No such image.
+          content:
+            application/json:
+              schema:
+                $ref: '#/components/schemas/DefaultHttpException'
+    put:
+      requestBody:
+        content:
+          application/json:
+            schema: {type: object, properties: {taken: {type: string, format: date-time}}}
+      responses:
+        '204': {description: Nothing.}
+"""
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Return every path below *root*, with what shows that it was written anew."""
+    return {
+        path.relative_to(root).as_posix(): (
+            path.stat().st_ino,
+            path.stat().st_mtime_ns,
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in root.rglob("*")
+    }
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def command(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline.generate", "--root", str(root), *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_the_outcome_is_the_same_everywhere(scratch: Path, tmp_path: Path) -> None:
+    """Two runs write the same bytes: other folder, other hash seed, other ruff settings."""
+    other = tmp_path / "elsewhere" / "copy"
+    shutil.copytree(scratch, other)
+    (tmp_path / "elsewhere" / "ruff.toml").write_text("line-length = 40\nexclude = ['*']\n")
+    shutil.rmtree(other / "generated")
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(
+            lambda root, seed: command(root, PYTHONHASHSEED=seed), (scratch, other), ("1", "2")
+        )
+    for result in results:
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert contents(scratch / "generated") == contents(other / "generated")
+    assert contents(scratch / "generated" / "setle_api") == {
+        name: content
+        for name, content in contents(ROOT / "generated" / "setle_api").items()
+        if "__pycache__" not in name
+    }
+
+
+def test_the_package_is_replaced_whole(scratch: Path) -> None:
+    """Files of the package before are gone; every module has the header; it is typed."""
+    stale = scratch / "generated" / "setle_api" / "models" / "stale.py"
+    stale.touch()
+    generate.generate(scratch)
+    assert not stale.exists()
+    package = scratch / "generated" / "setle_api"
+    assert all(
+        module.read_text(encoding="utf-8").startswith(generate.HEADER)
+        for module in package.rglob("*.py")
+    )
+    assert (package / "py.typed").is_file()
+    assert [path.name for path in (scratch / "generated").iterdir()] == ["setle_api"]
+
+
+def test_every_operation_gets_its_module(scratch: Path) -> None:
+    """Path parameters, methods of one path, several tags or none: all are found."""
+    edit(scratch / "openapi.yaml", "paths:\n", MORE_OPERATIONS)
+    generate.generate(scratch)
+    package = scratch / "generated" / "setle_api"
+    modules = [path.relative_to(package).parts[1] for path in package.glob("api/*/[!_]*.py")]
+    assert sorted(modules) == ["default", "estates", "general"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("openapi.yaml", "in: header", "in: hedder", "openapi.yaml is not valid OpenAPI"),
+        ("openapi.yaml", "PublicApiController_requestBearerToken", "create_access_token", "on 1 "),
+        ("openapi.yaml", "- message", "- massage", "action 3 .*required.* matches nothing"),
+        ("openapi.yaml", "application/json", "application/xml", "POST /v1/oauth/token .*xml"),
+        ("openapi.yaml", "paths:\n", SAME_MODULE, "GET /v2 has 0 endpoint modules"),
+        (
+            "openapi.yaml",
+            "RequestBearerTokenActionOutputDto",
+            "AccessTokenResponse",
+            "override Req",
+        ),
+        ("openapi.overlay.yaml", "overlay: 1.1.0", "overlay: 2.0.0", "overlay: 1.1.0"),
+        ("generator-config.yaml", "post_hooks", "post_hoks", "post_hoks: Extra inputs"),
+        ("generator-config.yaml", "class_name", "klass", r"OutputDto\.klass: Extra inputs"),
+        ("generator-config.yaml", "class_overrides:\n", "class_overrides: [\n", "not YAML"),
+        ("generator-config.yaml", "  DefaultHttpE", "  HttpE", "override HttpException matches no"),
+        ("generator-config.yaml", '- "ruff check', '- "false', "false failed"),
+        ("generator-config.yaml", '- "ruff check', '- "nosuchtool', "nosuchtool is not in PATH"),
+        ("pyproject.toml", '"ruff==', '"ruff==9', r"ruff is [\d.]+, pyproject.toml pins 9"),
+        ("pyproject.toml", '"openapi-python-client==', '"openapi-python-client==9', "pins 9"),
+        ("pyproject.toml", '"ruff==', '"ruff>=', "pins no version"),
+        ("pyproject.toml", "[dependency-groups]", "[groups]", "has no dev dependencies"),
+        ("pyproject.toml", "[dependency-groups]", "[dependency-groups", "has no dev dependencies"),
+    ],
+)
+def test_a_step_that_fails_leaves_the_tree_alone(
+    scratch: Path, file: str, old: str, new: str, message: str
+) -> None:
+    """Whichever step it is, nothing is written, and the error says what happened."""
+    edit(scratch / file, old, new)
+    before = snapshot(scratch)
+    with pytest.raises(PipelineError, match=message):
+        generate.generate(scratch)
+    after = snapshot(scratch)
+    # The folder itself held the temporary one for a moment.
+    del before["generated"], after["generated"]
+    assert after == before
+
+
+def test_a_missing_ruff_is_told(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without ruff the generator would write unformatted code, and go on."""
+    monkeypatch.setattr(sys, "executable", str(scratch / "python"))
+    monkeypatch.setenv("PATH", str(scratch))
+    with pytest.raises(PipelineError, match=r"ruff is missing, .*: pin one .* and run make setup"):
+        generate.generate(scratch)
+
+
+def test_whatever_the_generator_says_is_a_failure(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line on stderr counts, even with status 0."""
+    (scratch / "sitecustomize.py").write_text("import sys\nprint('careful', file=sys.stderr)\n")
+    monkeypatch.setenv("PYTHONPATH", str(scratch))
+    with pytest.raises(PipelineError, match="openapi-python-client: careful; "):
+        generate.generate(scratch)
+
+
+def test_a_crash_of_the_generator_is_told_by_its_last_line(scratch: Path) -> None:
+    """The traceback is left out."""
+    edit(scratch / "openapi.yaml", "type: number\n", "type: string\n          enum: [a-b, a_b]\n")
+    with pytest.raises(PipelineError, match="openapi-python-client: ValueError: Duplicate key"):
+        generate.generate(scratch)
+
+
+def test_ctrl_c_leaves_the_tree_alone(scratch: Path) -> None:
+    """Interrupted while the generator runs: one line, nothing written, nothing left behind."""
+    started = scratch / "started"
+    os.mkfifo(started)
+    edit(scratch / "generator-config.yaml", '- "ruff check', f'- "echo > {started}; sleep 60; :')
+    before = contents(scratch / "generated")
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline.generate", "--root", str(scratch)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    ) as process:
+        started.read_text(encoding="utf-8")
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate()
+    assert (process.returncode, stderr) == (130, "error: interrupted\n")
+    assert contents(scratch / "generated") == before
+
+
+@pytest.fixture
+def without_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(_: Path, aside: Path) -> Path:
+        (aside / "setle_api").mkdir()
+        (aside / "setle_api" / "new.py").touch()
+        return aside / "setle_api"
+
+    monkeypatch.setattr(generate, "build", build)
+
+
+@pytest.mark.usefixtures("without_generator")
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_swap_that_fails_is_undone(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], failing: int
+) -> None:
+    """When either of the two renames fails, the old package is in its place."""
+    before = contents(scratch / "generated")
+    rename, calls = Path.rename, 0
+
+    def rename_or_fail(self: Path, target: Path) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise error("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename_or_fail)
+    with pytest.raises(error):
+        generate.generate(scratch)
+    assert contents(scratch / "generated") == before
+
+
+@pytest.mark.usefixtures("without_generator")
+def test_ctrl_c_after_a_rename_has_taken_place_is_undone(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt between the two renames puts the old package back."""
+    before = contents(scratch / "generated")
+    rename = Path.rename
+
+    def rename_then_fail(self: Path, target: Path) -> Path:
+        rename(self, target)
+        if self.name == "setle_api":
+            raise KeyboardInterrupt
+        return target
+
+    monkeypatch.setattr(Path, "rename", rename_then_fail)
+    with pytest.raises(KeyboardInterrupt):
+        generate.generate(scratch)
+    assert contents(scratch / "generated") == before
+
+
+@pytest.mark.usefixtures("without_generator")
+def test_what_a_killed_run_left_is_no_obstacle(scratch: Path) -> None:
+    """A run killed between the renames is made good by the next one."""
+    package = scratch / "generated" / "setle_api"
+    package.rename(package.with_name(".setle_api.old"))
+    generate.generate(scratch)
+    assert contents(scratch / "generated") == {"setle_api/new.py": b""}
+
+
+def test_check_passes_on_a_fresh_package(scratch: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing to tell, nothing written, byte code notwithstanding."""
+    cache = scratch / "generated" / "setle_api" / "__pycache__"
+    cache.mkdir()
+    (cache / "client.pyc").touch()
+    before = snapshot(scratch)
+    generate.check(scratch)
+    assert capsys.readouterr().out == ""
+    assert snapshot(scratch) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda root: edit(
+                root / "generated/setle_api/client.py", "bool = field", "int = field"
+            ),
+            ["-    raise_on_unexpected_status: int", "+    raise_on_unexpected_status: bool"],
+        ),
+        (
+            lambda root: (root / "generated/setle_api/models/extra.py").touch(),
+            ["stale: ", "models/extra.py"],
+        ),
+        (
+            lambda root: (root / "generated/setle_api/py.typed").unlink(),
+            ["missing: ", "setle_api/py.typed"],
+        ),
+        (
+            lambda root: edit(root / "openapi.yaml", "Short string", "Brief string"),
+            ["-        error (str | Unset): Short", "+        error (str | Unset): Brief"],
+        ),
+        (
+            lambda root: edit(root / "openapi.overlay.yaml", ": create_access_", ": make_access_"),
+            ["stale: ", "create_access_token.py", "missing: ", "make_access_token.py"],
+        ),
+    ],
+    ids=["hand edit", "stale file", "missing file", "edited spec", "edited overlay"],
+)
+def test_check_tells_what_is_not_as_generated(
+    scratch: Path,
+    change: Callable[[Path], None],
+    told: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever side was changed, it is shown, and nothing is written."""
+    change(scratch)
+    before = snapshot(scratch)
+    with pytest.raises(PipelineError, match=r"generated/setle_api is not .*: run make generate"):
+        generate.check(scratch)
+    output = capsys.readouterr().out
+    assert all(line in output for line in told)
+    assert snapshot(scratch) == before
+
+
+def test_a_difference_is_a_failure(scratch: Path) -> None:
+    """The difference goes to stdout, one line to stderr, status 1."""
+    (scratch / "generated" / "setle_api" / "extra.py").touch()
+    result = command(scratch, "--check")
+    assert result.returncode == 1
+    assert result.stdout == f"stale: {scratch.as_posix()}/generated/setle_api/extra.py\n"
+    assert result.stderr == (
+        "error: generated/setle_api is not what its sources give: run make generate\n"
+    )
+
+
+@pytest.mark.parametrize("mode", [[], ["--check"]])
+def test_a_failure_is_one_line(scratch: Path, mode: list[str]) -> None:
+    """Neither a traceback nor a second line, status 1."""
+    edit(scratch / "openapi.yaml", "info:", "info: [")
+    result = command(scratch, *mode)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: openapi.yaml is not YAML: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    scratch: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the operating system refuses is told in its own words."""
+    shutil.rmtree(scratch / "generated")
+    (scratch / "generated").touch()
+    assert run(lambda: generate.generate(scratch)) == 1
+    stderr = capsys.readouterr().err
+    assert stderr.startswith("error: [Errno ")
+    assert stderr.count("\n") == 1
