@@ -1,7 +1,7 @@
 # Generated from openapi.yaml and openapi.overlay.yaml; do not edit, run `make generate`.
 
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
@@ -33,7 +33,7 @@ def _get_kwargs(
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> AccessTokenResponse | Any | ApiError | None:
+) -> AccessTokenResponse | ApiError | None:
     if response.status_code == 200:
         response_200 = AccessTokenResponse.from_dict(response.json())
 
@@ -44,10 +44,6 @@ def _parse_response(
 
         return response_400
 
-    if response.status_code == 500:
-        response_500 = cast(Any, None)
-        return response_500
-
     if client.raise_on_unexpected_status:
         raise errors.UnexpectedStatus(response.status_code, response.content)
     else:
@@ -56,7 +52,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[AccessTokenResponse | Any | ApiError]:
+) -> Response[AccessTokenResponse | ApiError]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -70,7 +66,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     x_setle_client_id: str,
     x_setle_client_secret: str,
-) -> Response[AccessTokenResponse | Any | ApiError]:
+) -> Response[AccessTokenResponse | ApiError]:
     """Provides Bearer access tokens based on the client credentials grant type.
 
     Args:
@@ -82,7 +78,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[AccessTokenResponse | Any | ApiError]
+        Response[AccessTokenResponse | ApiError]
     """
 
     kwargs = _get_kwargs(
@@ -102,7 +98,7 @@ def sync(
     client: AuthenticatedClient | Client,
     x_setle_client_id: str,
     x_setle_client_secret: str,
-) -> AccessTokenResponse | Any | ApiError | None:
+) -> AccessTokenResponse | ApiError | None:
     """Provides Bearer access tokens based on the client credentials grant type.
 
     Args:
@@ -114,7 +110,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        AccessTokenResponse | Any | ApiError
+        AccessTokenResponse | ApiError
     """
 
     return sync_detailed(
@@ -129,7 +125,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     x_setle_client_id: str,
     x_setle_client_secret: str,
-) -> Response[AccessTokenResponse | Any | ApiError]:
+) -> Response[AccessTokenResponse | ApiError]:
     """Provides Bearer access tokens based on the client credentials grant type.
 
     Args:
@@ -141,7 +137,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[AccessTokenResponse | Any | ApiError]
+        Response[AccessTokenResponse | ApiError]
     """
 
     kwargs = _get_kwargs(
@@ -159,7 +155,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     x_setle_client_id: str,
     x_setle_client_secret: str,
-) -> AccessTokenResponse | Any | ApiError | None:
+) -> AccessTokenResponse | ApiError | None:
     """Provides Bearer access tokens based on the client credentials grant type.
 
     Args:
@@ -171,7 +167,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        AccessTokenResponse | Any | ApiError
+        AccessTokenResponse | ApiError
     """
 
     return (
