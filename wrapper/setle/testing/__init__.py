@@ -22,8 +22,9 @@ def __getattr__(name: str) -> Any:
     try:
         from . import _answer, _sandbox  # noqa: PLC0415  needs the extra
     except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
         raise ImportError(
-            f"setle.testing needs {error.name}: pip install 'setle-client[sandbox]'"
+            f"setle.testing needs {package}: pip install 'setle-client[sandbox]'"
         ) from error
     globals().update(Answer=_answer.Answer, Record=_answer.Record, Sandbox=_sandbox.Sandbox)
     return globals()[name]

@@ -44,6 +44,11 @@ class Answer:
             else json.dumps(self.json, separators=(",", ":")).encode()
         )
 
+    @property
+    def outcome(self) -> int | None:
+        """The status the client gets to see; None if it gets no answer."""
+        return None if self.hang_up and not self.content else self.status
+
 
 @attrs.frozen
 class Record:

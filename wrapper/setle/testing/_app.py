@@ -37,7 +37,7 @@ class Reply(Response):
     """An `Answer` on its way."""
 
     def __init__(self, answer: Answer) -> None:
-        headers = dict(answer.headers)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
         if answer.json is not None:
             headers = {"content-type": "application/json; charset=utf-8"} | headers
         super().__init__(answer.content, answer.status, headers)
@@ -47,21 +47,22 @@ class Reply(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, or as much of it as the test wants."""
-        if self.answer.hang_up and not self.body:
+        if self.answer.outcome is None:
             scope["state"]["transport"].abort()
-            while (await receive())["type"] != "http.disconnect":
-                pass
-        elif self.answer.hang_up or self.answer.drip > 0:
+            message = await receive()
+            while message["type"] != "http.disconnect":
+                message = await receive()
+        elif self.body and (self.answer.hang_up or self.answer.drip > 0):
             step = 1 if self.answer.drip > 0 else len(self.body)
             head = {"status": self.status_code, "headers": self.raw_headers}
             await send({"type": "http.response.start", **head})
-            for start in range(0, len(self.body), step):
-                part = bytes(self.body[start : start + step])
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-                await asyncio.sleep(self.answer.drip)
-            # uvicorn closes the connection of a response that is left unfinished.
-            if not self.answer.hang_up:
-                await send({"type": "http.response.body", "body": b""})
+            for end in range(step, len(self.body) + 1, step):
+                if end > step:
+                    await asyncio.sleep(self.answer.drip)
+                # uvicorn closes the connection of a response that is left unfinished.
+                more = self.answer.hang_up or end < len(self.body)
+                part = bytes(self.body[end - step : end])
+                await send({"type": "http.response.body", "body": part, "more_body": more})
         else:
             await super().__call__(scope, receive, send)
 

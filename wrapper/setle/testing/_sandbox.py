@@ -2,27 +2,28 @@
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import secrets
-import threading
 import time
 import uuid
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from ._answer import Answer, Record, nest_error
+from ._answer import Answer, nest_error
 from ._app import application
+from ._ledger import Ledger
 from ._server import Server
 
 CREDENTIALS = ("x-setle-client-id", "x-setle-client-secret")
+UNAUTHORIZED = nest_error(401, "Unauthorized")
 
 
-class Sandbox:
+class Sandbox(Ledger):
     """
     A stand-in for Setle, running between ``with`` and the end of its block.
 
@@ -57,6 +58,7 @@ class Sandbox:
         ssl_certfile: str | os.PathLike[str] | None = None,
         ssl_keyfile: str | os.PathLike[str] | None = None,
     ) -> None:
+        super().__init__()
         self.lifetime: float = lifetime
         self.delay: float = delay
         self.same_token: bool = False
@@ -65,14 +67,11 @@ class Sandbox:
         self.client_secret: str = secrets.token_hex(32)
         self._ssl = (ssl_certfile, ssl_keyfile)
         self._server: Server | None = None
-        self._changed = threading.Condition()
-        self._counts = Counter[str]()
         self._token_script = deque[Answer]()
         self._api_script = deque[Answer]()
         self._gates: list[asyncio.Event] = []
         self._last_token = ""
         self._ends: dict[str, float] = {}
-        self._log = deque[Record](maxlen=100_000)
 
     def __enter__(self) -> Self:
         """Start; the server answers when this returns."""
@@ -87,41 +86,18 @@ class Sandbox:
         traceback: TracebackType | None,
     ) -> None:
         """Cut all connections and stop."""
-        if self._server is not None:
-            self._server.stop()
+        self._running.stop()
 
     @property
     def base_url(self) -> str:
         """Where it listens: ``http://127.0.0.1:PORT``, or ``https``."""
+        return self._running.base_url
+
+    @property
+    def _running(self) -> Server:
         if self._server is None:
             raise RuntimeError("the sandbox is not running; use it in a with statement")
-        return self._server.base_url
-
-    @property
-    def token_requests(self) -> int:
-        """How often the token endpoint was asked, failures included."""
-        return self._counts["token_requests"]
-
-    @property
-    def tokens_issued(self) -> int:
-        """How often the token endpoint answered 200."""
-        return self._counts["tokens_issued"]
-
-    @property
-    def api_requests(self) -> int:
-        """How often a protected endpoint was asked."""
-        return self._counts["api_requests"]
-
-    @property
-    def api_rejections(self) -> int:
-        """How often a protected endpoint answered 401."""
-        return self._counts["api_rejections"]
-
-    @property
-    def log(self) -> list[Record]:
-        """The last 100,000 answers, oldest first."""
-        with self._changed:
-            return list(self._log)
+        return self._server
 
     def script_token(self, *answers: Answer) -> None:
         """Give the next token requests these *answers*, in order of arrival."""
@@ -146,66 +122,33 @@ class Sandbox:
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
         """Let token requests that arrive in the ``with`` block wait for its end."""
-        gate = asyncio.Event()
+        server, gate = self._running, asyncio.Event()
         self._gates.append(gate)
         try:
             yield
         finally:
             self._gates.remove(gate)
-            if self._server is not None:
-                self._server.call_soon(gate.set)
-
-    def wait_for(
-        self,
-        *,
-        token_requests: int = 0,
-        tokens_issued: int = 0,
-        api_requests: int = 0,
-        api_rejections: int = 0,
-        timeout: float = 10.0,
-    ) -> None:
-        """
-        Block until every counter has reached the given value.
-
-        Requests are counted on arrival, before they are held or delayed;
-        answers just before they are sent.
-
-        Raises:
-            TimeoutError: That took longer than *timeout* seconds.
-        """
-        wanted = Counter(
-            token_requests=token_requests,
-            tokens_issued=tokens_issued,
-            api_requests=api_requests,
-            api_rejections=api_rejections,
-        )
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._counts >= wanted, timeout):
-                raise TimeoutError(f"{dict(self._counts)} after {timeout} s, not {dict(wanted)}")
+            server.call_soon(gate.set)
 
     async def _answer_token(self, request: Request) -> Answer:
-        self._count("token_requests")
+        self._asked("token_requests")
         scripted = self._token_script.popleft() if self._token_script else None
         for gate in tuple(self._gates):
             await gate.wait()
         await asyncio.sleep(self.delay + (scripted.delay if scripted else 0.0))
-        token = None
-        answer = scripted
-        if answer is None:
-            answer = self._refusal(request)
+        token = ""
+        answer = scripted or self._refusal(request.headers)
         if answer is None:
             token, answer = self._issue()
-        self._answered(request, answer, token, "tokens_issued" if answer.status == 200 else None)
+        self._answered(request, answer, token, "tokens_issued" if answer.outcome == 200 else "")
         return answer
 
-    def _refusal(self, request: Request) -> Answer | None:
-        missing = [name for name in CREDENTIALS if not request.headers.get(name)]
+    def _refusal(self, headers: Headers) -> Answer | None:
+        missing = [f"{name} should not be empty" for name in CREDENTIALS if not headers.get(name)]
         if missing:
-            return nest_error(
-                400, [f"{name} should not be empty" for name in missing], "Bad Request"
-            )
-        if tuple(map(request.headers.get, CREDENTIALS)) != (self.client_id, self.client_secret):
-            return nest_error(401, "Unauthorized")
+            return nest_error(400, missing, "Bad Request")
+        if [headers[name] for name in CREDENTIALS] != [self.client_id, self.client_secret]:
+            return UNAUTHORIZED
         return None
 
     def _issue(self) -> tuple[str, Answer]:
@@ -223,7 +166,7 @@ class Sandbox:
         return self._last_token, Answer(json=grant)
 
     async def _answer_api(self, request: Request, granted: Answer) -> Answer:
-        self._count("api_requests")
+        self._asked("api_requests")
         scripted = self._api_script.popleft() if self._api_script else None
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scripted is not None:
@@ -236,32 +179,6 @@ class Sandbox:
         ):
             answer = granted
         else:
-            answer = nest_error(401, "Unauthorized")
-        self._answered(
-            request, answer, token or None, "api_rejections" if answer.status == 401 else None
-        )
+            answer = UNAUTHORIZED
+        self._answered(request, answer, token, "api_rejections" if answer.outcome == 401 else "")
         return answer
-
-    def _count(self, counter: str) -> None:
-        with self._changed:
-            self._counts[counter] += 1
-            self._changed.notify_all()
-
-    def _answered(
-        self,
-        request: Request,
-        answer: Answer,
-        token: str | None = None,
-        counter: str | None = None,
-    ) -> None:
-        record = Record(
-            at=time.monotonic(),
-            method=request.method,
-            path=request.url.path,
-            status=None if answer.hang_up and not answer.content else answer.status,
-            token=token and hashlib.sha256(token.encode()).hexdigest()[:12],
-        )
-        with self._changed:
-            self._log.append(record)
-        if counter is not None:
-            self._count(counter)

@@ -1,13 +1,14 @@
 """Run an ASGI application in a thread of its own."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from starlette.types import ASGIApp
 from uvicorn.config import Config
@@ -34,6 +35,20 @@ class _Protocol(H11Protocol):
         super().connection_made(transport)
 
 
+class _Listener(socket.socket):
+    """A listening socket that remembers what came of it."""
+
+    accepted: weakref.WeakSet[socket.socket]
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, peer = super().accept()
+        self.accepted.add(connection)
+        return connection, peer
+
+    def still_open(self) -> bool:
+        return any(connection.fileno() >= 0 for connection in self.accepted)
+
+
 class Server:
     """An ASGI application on 127.0.0.1, at a port the kernel chose."""
 
@@ -52,12 +67,14 @@ class Server:
         self._config.load()
         self._state = ServerState()
         self._pid = os.getpid()
-        self._loop = asyncio.new_event_loop()
+        # Named, because another loop the user prefers would not call accept().
+        self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="setle-sandbox", daemon=True
         )
         # The protocol is named because asyncio sets TCP_NODELAY on such sockets only.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket = _Listener(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.accepted = weakref.WeakSet()
         self._socket.bind(("127.0.0.1", 0))
         scheme = "http" if self._config.ssl is None else "https"
         self.base_url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -89,23 +106,31 @@ class Server:
         self._loop.close()
 
     async def _close(self) -> None:
+        # asyncio leaks a connection that it accepted in the turn of the loop before
+        # the server is closed, so accept no more and let a turn pass.
+        self._loop.remove_reader(self._socket)
+        await asyncio.sleep(0)
         self._server.close()
         for connection in list(self._state.connections):
             connection.transport.abort()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
+        for task in list(self._state.tasks):
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        # abort() takes effect a few turns of the loop later.
-        while self._state.connections:  # noqa: ASYNC110  nothing there to wait for
-            await asyncio.sleep(0)
+        # A TLS handshake is no connection yet, and cannot be cancelled without a leak.
+        for accepted in self._socket.accepted:
+            with contextlib.suppress(OSError):  # closed already
+                accepted.shutdown(socket.SHUT_RDWR)
+        # All that takes effect a few turns of the loop later.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while len(asyncio.all_tasks()) > 1 or self._socket.still_open():  # noqa: ASYNC110  nothing tells
+                    await asyncio.sleep(0)
 
     def let_go(self) -> None:
         """Give up a forked child's copies of the sockets, without touching the parent's."""
         nothing = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nothing, self._socket.fileno())
-        for connection in self._state.connections:
-            os.dup2(nothing, connection.transport.get_extra_info("socket").fileno())
+        for inherited in (self._socket, *self._socket.accepted):
+            with contextlib.suppress(OSError):  # closed already
+                os.dup2(nothing, inherited.fileno(), inheritable=False)
         os.close(nothing)
 
 
@@ -118,5 +143,5 @@ def _after_fork_in_child() -> None:
         server.let_go()
 
 
-if hasattr(os, "register_at_fork"):
+with contextlib.suppress(AttributeError):  # Windows does not fork
     os.register_at_fork(after_in_child=_after_fork_in_child)
