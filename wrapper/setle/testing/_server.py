@@ -38,7 +38,10 @@ class _Protocol(H11Protocol):
 class _Listener(socket.socket):
     """A listening socket that remembers what came of it."""
 
-    accepted: weakref.WeakSet[socket.socket]
+    def __init__(self) -> None:
+        # The protocol is named because asyncio sets TCP_NODELAY on such sockets only.
+        super().__init__(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self.accepted: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     def accept(self) -> tuple[socket.socket, Any]:
         connection, peer = super().accept()
@@ -72,9 +75,7 @@ class Server:
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="setle-sandbox", daemon=True
         )
-        # The protocol is named because asyncio sets TCP_NODELAY on such sockets only.
-        self._socket = _Listener(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.accepted = weakref.WeakSet()
+        self._socket = _Listener()
         self._socket.bind(("127.0.0.1", 0))
         scheme = "http" if self._config.ssl is None else "https"
         self.base_url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
