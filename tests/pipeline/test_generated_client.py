@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, NamedTuple
 
 import pytest
+
 from setle_api import Client
 from setle_api.api.general import create_access_token
 from setle_api.models import AccessTokenResponse, ApiError

@@ -52,17 +52,17 @@ class Reply(Response):
             message = await receive()
             while message["type"] != "http.disconnect":
                 message = await receive()
-        elif self.answer.hang_up or self.answer.drip > 0:
+        elif self.body and (self.answer.hang_up or self.answer.drip > 0):
             step = 1 if self.answer.drip > 0 else len(self.body)
             head = {"status": self.status_code, "headers": self.raw_headers}
             await send({"type": "http.response.start", **head})
-            for start in range(0, len(self.body), step):
-                part = bytes(self.body[start : start + step])
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-                await asyncio.sleep(self.answer.drip)
-            # uvicorn closes the connection of a response that is left unfinished.
-            if not self.answer.hang_up:
-                await send({"type": "http.response.body", "body": b""})
+            for end in range(step, len(self.body) + 1, step):
+                if end > step:
+                    await asyncio.sleep(self.answer.drip)
+                # uvicorn closes the connection of a response that is left unfinished.
+                more = self.answer.hang_up or end < len(self.body)
+                part = bytes(self.body[end - step : end])
+                await send({"type": "http.response.body", "body": part, "more_body": more})
         else:
             await super().__call__(scope, receive, send)
 

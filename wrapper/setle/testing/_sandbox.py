@@ -131,9 +131,11 @@ class Sandbox(Ledger):
             server.call_soon(gate.set)
 
     async def _answer_token(self, request: Request) -> Answer:
-        self._asked("token_requests")
+        # Counted last: what a test does after `wait_for` is for later requests.
         scripted = self._token_script.popleft() if self._token_script else None
-        for gate in tuple(self._gates):
+        gates = tuple(self._gates)
+        self._asked("token_requests")
+        for gate in gates:
             await gate.wait()
         await asyncio.sleep(self.delay + (scripted.delay if scripted else 0.0))
         token = ""
@@ -166,12 +168,9 @@ class Sandbox(Ledger):
         return self._last_token, Answer(json=grant)
 
     async def _answer_api(self, request: Request, granted: Answer) -> Answer:
-        self._asked("api_requests")
-        scripted = self._api_script.popleft() if self._api_script else None
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scripted is not None:
-            await asyncio.sleep(scripted.delay)
-            answer = scripted
+        if self._api_script:
+            answer = self._api_script.popleft()
         elif (
             not self.reject_api
             and scheme.lower() == "bearer"
@@ -180,5 +179,7 @@ class Sandbox(Ledger):
             answer = granted
         else:
             answer = UNAUTHORIZED
+        self._asked("api_requests")
+        await asyncio.sleep(answer.delay)
         self._answered(request, answer, token, "api_rejections" if answer.outcome == 401 else "")
         return answer

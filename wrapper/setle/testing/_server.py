@@ -38,12 +38,18 @@ class _Protocol(H11Protocol):
 class _Listener(socket.socket):
     """A listening socket that remembers what came of it."""
 
-    accepted: weakref.WeakSet[socket.socket]
+    def __init__(self) -> None:
+        # The protocol is named because asyncio sets TCP_NODELAY on such sockets only.
+        super().__init__(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self.accepted: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     def accept(self) -> tuple[socket.socket, Any]:
         connection, peer = super().accept()
         self.accepted.add(connection)
         return connection, peer
+
+    def still_open(self) -> bool:
+        return any(connection.fileno() >= 0 for connection in self.accepted)
 
 
 class Server:
@@ -69,9 +75,7 @@ class Server:
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="setle-sandbox", daemon=True
         )
-        # The protocol is named because asyncio sets TCP_NODELAY on such sockets only.
-        self._socket = _Listener(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.accepted = weakref.WeakSet()
+        self._socket = _Listener()
         self._socket.bind(("127.0.0.1", 0))
         scheme = "http" if self._config.ssl is None else "https"
         self.base_url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -112,16 +116,15 @@ class Server:
             connection.transport.abort()
         for task in list(self._state.tasks):
             task.cancel()
-        # Ends TLS handshakes: they are no connections yet, and asyncio loses
-        # the socket of one that is cancelled.
+        # A TLS handshake is no connection yet, and cannot be cancelled without a leak.
         for accepted in self._socket.accepted:
             with contextlib.suppress(OSError):  # closed already
                 accepted.shutdown(socket.SHUT_RDWR)
-        if others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(others, timeout=1)
-        # A few turns of the loop later abort() and shutdown() have taken effect.
-        while any(accepted.fileno() >= 0 for accepted in self._socket.accepted):  # noqa: ASYNC110  no event to wait for
-            await asyncio.sleep(0)
+        # All that takes effect a few turns of the loop later.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while len(asyncio.all_tasks()) > 1 or self._socket.still_open():  # noqa: ASYNC110  nothing tells
+                    await asyncio.sleep(0)
 
     def let_go(self) -> None:
         """Give up a forked child's copies of the sockets, without touching the parent's."""
