@@ -62,7 +62,7 @@ class TokenError(SetleError):
         # lets pickle and copy rebuild any of these errors.
         super().__init__(message)
         self.status_code = status_code
-        self.messages = list(messages)
+        self.messages: list[str] = list(messages)
         self.retry_after = retry_after
 
 

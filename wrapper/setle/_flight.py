@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 from anyio.lowlevel import current_token
@@ -19,9 +19,6 @@ from anyio.lowlevel import current_token
 from ._errors import SetleError, TokenUnavailableError
 from ._fork import mutex
 from ._token import AccessToken
-
-if TYPE_CHECKING:
-    from ._shared import Shared
 
 __all__ = ["Flight", "in_background"]
 
@@ -39,18 +36,15 @@ class Flight:
 
         failure: Why nothing came of it, once it has ended. Never raised itself: those who
             waited raise copies.
-
-        shared: What it shares with others for the same key, as soon as the key is known.
     """
 
-    __slots__ = ("_done", "_loops", "_pid", "deadline", "failure", "shared", "timeout", "token")
+    __slots__ = ("_done", "_loops", "_pid", "deadline", "failure", "timeout", "token")
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self.deadline = time.monotonic() + timeout
         self.token: AccessToken | None = None
         self.failure: SetleError | None = None
-        self.shared: Shared | None = None
         self._pid = os.getpid()
         self._done = threading.Event()
         self._loops: dict[object, tuple[Callable[[Callable[[], Any]], Any], anyio.Event]] = {}

@@ -29,6 +29,9 @@ class Refresh:
         endpoint: Where to ask.
 
         store: Where to look first.
+
+    Attributes:
+        shared: What this process shares for the credentials of the latest refresh.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Refresh:
         self._credentials = credentials
         self._endpoint = endpoint
         self._store = store
+        self.shared: Shared = Shared()
 
     def __call__(self, flight: Flight, held: AccessToken) -> AccessToken:
         """
@@ -47,7 +51,7 @@ class Refresh:
         """
         credentials = self._ask_for_credentials()
         key = credentials.key(self._endpoint.base_url)
-        shared = flight.shared = shared_state(self._store, key)
+        shared = self.shared = shared_state(self._store, key)
         while True:
             if token := self._look(key, shared, held):
                 return token

@@ -13,7 +13,6 @@ from ._errors import ConfigurationError, SetleError, TokenUnavailableError
 from ._flight import Flight, in_background
 from ._fork import mutex
 from ._refresh import Refresh
-from ._shared import Shared
 from ._store import TokenStore, resolve_store
 from ._token import ENDED, AccessToken, Held, now
 
@@ -50,7 +49,7 @@ class TokenSource:
         ConfigurationError: An argument or a variable cannot be used.
     """
 
-    __slots__ = ("__weakref__", "_flight", "_held", "_refresh", "_shared", "_timeout", "base_url")
+    __slots__ = ("__weakref__", "_flight", "_held", "_refresh", "_timeout", "base_url")
 
     def __init__(
         self,
@@ -65,12 +64,11 @@ class TokenSource:
         if not 0 < timeout < math.inf:
             raise ConfigurationError("timeout must be a positive number of seconds")
         endpoint = TokenEndpoint(base_url, verify_ssl, httpx_args)
-        self.base_url = endpoint.base_url
+        self.base_url: str = endpoint.base_url
         self._refresh = Refresh(as_provider(credentials), endpoint, resolve_store(store))
         self._timeout = timeout
         self._held = ENDED
         self._flight: Flight | None = None
-        self._shared: Shared | None = None
 
     def get_token(self) -> AccessToken:
         """
@@ -123,8 +121,7 @@ class TokenSource:
         """
         with mutex:
             if self._held.token.value == token.value:
-                if self._shared:
-                    self._shared.reject(token.value)
+                self._refresh.shared.reject(token.value)
                 self._held = ENDED
 
     def _wants_another(self, token: AccessToken, *, first_use: bool) -> bool:
@@ -136,7 +133,7 @@ class TokenSource:
         with mutex:
             if self._held.token.value != token.value:
                 return True
-            if self._shared and self._shared.lets_pass(first_use=first_use):
+            if self._refresh.shared.lets_pass(first_use=first_use):
                 return False
             self.invalidate(token)
             return not first_use
@@ -178,14 +175,13 @@ class TokenSource:
     def _end(self, flight: Flight, token: AccessToken | None, failure: SetleError) -> None:
         """Take over what came of *flight*, and publish it unless its waiters gave up."""
         with mutex:
-            held, self._shared = self._held, flight.shared
+            held = self._held
             if token is not None:
                 # A server may hand the same token out again: it is asked when that is stale.
                 self._held = Held.of(token, early=token.value != held.token.value)
             elif not flight.has_ended:
                 # With a usable token in hand nobody is to notice.
-                until = flight.shared.back_off.until if flight.shared else 0.0
-                rest = max(_SHORTEST_REST, until - monotonic())
+                rest = max(_SHORTEST_REST, self._refresh.shared.back_off.until - monotonic())
                 self._held = held.resting(now().after(rest))
             if not flight.has_ended:
                 flight.end(token, None if token else failure)
@@ -195,8 +191,7 @@ class TokenSource:
         with mutex:
             if not flight.has_ended:
                 failure = flight.unanswered()
-                if flight.shared:
-                    flight.shared.fail(flight, failure)
+                self._refresh.shared.fail(flight, failure)
                 self._end(flight, None, failure)
 
     def _outcome(self, flight: Flight) -> AccessToken | None:

@@ -1,0 +1,212 @@
+"""One refresh: look, lock, look again, ask, save; and a store that fails costs no call."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import setle
+from setle.testing import Answer, Sandbox
+from tests.support import Clock, join_refreshes, source_of
+
+
+class Recording(setle.MemoryTokenStore):
+    """A store that writes down what is done to it, and fails where told."""
+
+    def __init__(self, fails: str = "", error: Exception | None = None) -> None:
+        super().__init__()
+        self.fails, self.error = fails, error or OSError("disk full of s3cret")
+        self.done: list[str] = []
+
+    def _do(self, what: str) -> None:
+        self.done.append(what)
+        if what == self.fails:
+            raise self.error
+
+    def load(self, key: str) -> setle.AccessToken | None:
+        self._do("load")
+        return super().load(key)
+
+    def save(self, key: str, token: setle.AccessToken) -> None:
+        self._do("save")
+        super().save(key, token)
+
+    @contextmanager
+    def lock(  # type: ignore[override] # narrower than a null context
+        self, key: str, timeout: float
+    ) -> Iterator[Callable[[], None] | None]:
+        self.timeout = timeout
+        self._do("lock")
+        yield lambda: self._do("extend")
+        self._do("unlock")
+
+
+def test_a_refresh_looks_locks_looks_again_asks_and_saves(sandbox: Sandbox) -> None:
+    """The lock is held around the second look, the request and the save."""
+    store = Recording()
+    source_of(sandbox, store=store).get_token()
+    assert store.done == ["load", "lock", "load", "extend", "save", "unlock"]
+
+
+def test_what_the_store_holds_is_used_without_lock_or_request(sandbox: Sandbox) -> None:
+    """A second process pays with one look."""
+    store = Recording()
+    token = source_of(sandbox, store=store).get_token()
+    store.done.clear()
+    assert source_of(sandbox, store=store).get_token() == token
+    assert store.done == ["load"]
+    assert sandbox.token_requests == 1
+
+
+def test_a_fresh_token_needs_no_store(sandbox: Sandbox) -> None:
+    """A thousand calls touch it no more than the first one did."""
+    store = Recording()
+    source = source_of(sandbox, store=store)
+    source.get_token()
+    store.done.clear()
+    for _ in range(1_000):
+        source.get_token()
+    assert store.done == []
+
+
+def test_what_came_while_waiting_for_the_lock_is_used(sandbox: Sandbox) -> None:
+    """The second look saves the request that another process has made meanwhile."""
+    theirs = source_of(sandbox).get_token()
+
+    class Busy(Recording):
+        @contextmanager
+        def lock(self, key: str, timeout: float) -> Iterator[None]:
+            self.save(key, theirs)
+            yield None
+
+    assert source_of(sandbox, store=Busy()).get_token() == theirs
+    assert sandbox.token_requests == 1
+
+
+def test_the_lock_is_waited_for_half_the_deadline(sandbox: Sandbox) -> None:
+    """Time is left to ask without it."""
+    store = Recording()
+    source_of(sandbox, store=store, timeout=10).get_token()
+    assert 4.5 < store.timeout <= 5
+
+
+def test_the_lock_is_extended_before_each_attempt(sandbox: Sandbox) -> None:
+    """A lock with a time limit outlives the pauses between attempts."""
+    down = Answer(503)
+    sandbox.script_token(down, down)
+    store = Recording()
+    source_of(sandbox, store=store).get_token()
+    assert store.done.count("extend") == 3
+
+
+@pytest.mark.parametrize("fails", ["load", "save", "lock", "extend", "unlock"])
+@pytest.mark.parametrize("error", [OSError("s3cret"), TimeoutError("s3cret")])
+def test_a_store_that_fails_costs_no_call(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, fails: str, error: Exception
+) -> None:
+    """It is logged, without what the error says, and the refresh goes on."""
+    store = Recording(fails, error)
+    source = source_of(sandbox, store=store)
+    with caplog.at_level(logging.WARNING, "setle"):
+        assert source.get_token() == source.get_token()
+    assert sandbox.token_requests == 1
+    assert "Recording" in caplog.text
+    assert type(error).__name__ in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def test_nothing_is_saved_when_the_request_fails(sandbox: Sandbox) -> None:
+    """And the lock is released all the same."""
+    store = Recording()
+    sandbox.script_token(Answer(401))
+    with pytest.raises(setle.TokenRejectedError):
+        source_of(sandbox, store=store).get_token()
+    assert store.done == ["load", "lock", "load", "extend", "unlock"]
+
+
+def test_a_stored_token_that_is_stale_is_not_used(sandbox: Sandbox, clock: Clock) -> None:
+    """It would have to be replaced at once."""
+    store = setle.MemoryTokenStore()
+    old = source_of(sandbox, store=store).get_token()
+    clock.go_on(3600 - 30)
+    assert source_of(sandbox, store=store).get_token() != old
+
+
+def test_a_stored_token_in_its_window_is_used_and_refreshed_early(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """A process that starts then does not wait either."""
+    store = setle.MemoryTokenStore()
+    old = source_of(sandbox, store=store).get_token()
+    clock.go_on(3600 - 31)
+    source = source_of(sandbox, store=store)
+    assert source.get_token() == old
+    assert source.get_token() == old
+    join_refreshes()
+    assert source.get_token() != old
+    assert sandbox.token_requests == 2
+
+
+def test_an_older_stored_token_does_not_replace_a_newer_one(sandbox: Sandbox, clock: Clock) -> None:
+    """A store that lost the last save is not believed."""
+    store = Recording()
+    source = source_of(sandbox, store=store)
+    source.get_token()
+    clock.go_on(3600 - 31)
+    store.fails = "save"
+    source.get_token()
+    join_refreshes()
+    newer = source.get_token()
+    store.fails = ""
+    clock.go_on(3600 - 31)
+    assert source.get_token() == newer
+    join_refreshes()
+    assert source.get_token() != newer
+    assert sandbox.token_requests == 3
+
+
+def test_another_source_does_not_start_with_a_rejected_token(sandbox: Sandbox) -> None:
+    """What one source of the process learnt from a 401 holds for those that come later."""
+    store = setle.MemoryTokenStore()
+    first = source_of(sandbox, store=store)
+    old = first.get_token()
+    first.invalidate(old)
+    assert source_of(sandbox, store=store).get_token() != old
+
+
+def test_other_credentials_never_meet_a_token(sandbox: Sandbox) -> None:
+    """The same store keeps them apart, by base URL, id and secret."""
+    store = setle.MemoryTokenStore()
+    first = source_of(sandbox, store=store).get_token()
+    sandbox.rotate_secret()
+    assert source_of(sandbox, store=store).get_token() != first
+
+
+def test_a_new_token_is_logged_by_its_fingerprint(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Enough to follow roll-overs, and not enough to use them."""
+    with caplog.at_level(logging.DEBUG, "setle"):
+        token = source_of(sandbox).get_token()
+    assert [record.getMessage() for record in caplog.records if record.name == "setle"] == [
+        f"new access token {token.fingerprint}, good for 3600 s"
+    ]
+
+
+def test_a_slow_store_holds_nobody_up_whose_token_is_fresh(sandbox: Sandbox) -> None:
+    """Only callers without a token wait for it."""
+    release = threading.Event()
+
+    class Slow(setle.MemoryTokenStore):
+        def load(self, key: str) -> setle.AccessToken | None:
+            release.wait(30)
+            return super().load(key)
+
+    release.set()
+    source = source_of(sandbox, store=Slow())
+    token = source.get_token()
+    release.clear()
+    assert source.get_token() == token
+    release.set()
