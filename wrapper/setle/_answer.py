@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from setle_api.models import AccessTokenResponse
 
-__all__ = ["blanked", "failure_of", "token_of"]
 
 _REJECTED = frozenset({400, 401, 403})
 _UNAVAILABLE = frozenset({408, 425, 429})

@@ -8,8 +8,6 @@ from . import _clock
 from ._source import TokenSource
 from ._token import AccessToken
 
-__all__ = ["BearerAuth"]
-
 
 class BearerAuth(httpx.Auth):
     """

@@ -7,8 +7,6 @@ import httpx
 
 from ._errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "checked_base_url"]
-
 DEFAULT_BASE_URL = "https://public-api.setle.app"
 
 

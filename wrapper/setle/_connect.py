@@ -14,8 +14,6 @@ from ._errors import ConfigurationError
 from ._source import TokenSource
 from ._store import TokenStore
 
-__all__ = ["connect"]
-
 # The generated client passes these itself, and passing them twice is a TypeError.
 _OWN_ARGUMENTS = {
     "cookies": "cookies",
@@ -46,17 +44,12 @@ def connect(
         credentials: ClientCredentials, or a callable that returns them and is called, in
             another thread, before each token request. The default reads the environment:
             ``ClientCredentials.from_env``.
-
         base_url: Of the API. The default is ``SETLE_BASE_URL`` or the real service.
-
         store: Who else shares the token. The default is ``SETLE_TOKEN_STORE`` or all
             clients of the process.
-
         timeout: Of API calls, in seconds or as httpx takes it; token requests have 15
             seconds.
-
         verify_ssl: As httpx takes *verify*.
-
         httpx_args: More arguments for ``httpx.Client`` and ``httpx.AsyncClient``. Proxy,
             TLS settings and transport hold for token requests too.
 

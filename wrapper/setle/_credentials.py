@@ -11,8 +11,6 @@ import attrs
 
 from ._errors import ConfigurationError
 
-__all__ = ["ClientCredentials", "CredentialsProvider", "as_provider", "checked"]
-
 _ID = "SETLE_CLIENT_ID"
 _SECRET = "SETLE_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 _SECRET_FILE = "SETLE_CLIENT_SECRET_FILE"  # noqa: S105 - the name of a variable
@@ -53,7 +51,6 @@ class ClientCredentials:
 
     Args:
         client_id: As given by Setle, a UUID.
-
         client_secret: As given by Setle, 64 hex digits.
 
     Raises:

@@ -21,8 +21,6 @@ from ._fork import loading
 from ._token import AccessToken, now
 from ._transport import LimitedStream, borrowed
 
-__all__ = ["TokenEndpoint"]
-
 _ATTEMPTS = 3
 # Of what the API client's httpx clients are made with, what decides about the way out.
 _ROUTE = ("proxy", "trust_env", "mounts", "transport")
@@ -34,9 +32,7 @@ class TokenEndpoint:
 
     Args:
         base_url: Of the API; None for ``SETLE_BASE_URL`` or the real service.
-
         verify_ssl: As httpx takes *verify*.
-
         httpx_args: As the API client's; only what decides about the way out is used.
 
     Raises:
@@ -80,9 +76,7 @@ class TokenEndpoint:
 
         Args:
             credentials: Whose token.
-
             flight: The refresh that this is part of.
-
             extend: Called before each attempt.
 
         Raises:

@@ -13,15 +13,6 @@ What goes wrong in a call of the API itself stays what httpx and ``setle_api`` m
 
 from collections.abc import Iterable
 
-__all__ = [
-    "ConfigurationError",
-    "SetleError",
-    "TokenError",
-    "TokenRejectedError",
-    "TokenResponseError",
-    "TokenUnavailableError",
-]
-
 
 class SetleError(Exception):
     """Base of all errors that this package raises."""
@@ -41,12 +32,9 @@ class TokenError(SetleError):
 
     Args:
         message: What happened, and what to do about it.
-
         status_code: HTTP status of the answer, None if there was none.
-
         messages: What the answer's body said, one string each. The client secret is
             blanked in them.
-
         retry_after: Seconds that the answer asked to wait, None if it did not.
     """
 

@@ -20,8 +20,6 @@ from ._errors import SetleError, TokenUnavailableError
 from ._fork import mutex
 from ._token import AccessToken
 
-__all__ = ["Flight", "in_background"]
-
 
 class Flight:
     """
@@ -33,7 +31,6 @@ class Flight:
 
     Attributes:
         token: What came of it, once it has ended.
-
         failure: Why nothing came of it, once it has ended. Never raised itself: those who
             waited raise copies.
     """

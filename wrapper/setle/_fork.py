@@ -7,8 +7,6 @@ Both are reentrant, as a signal handler may need a token while its own thread ho
 import os
 import threading
 
-__all__ = ["loading", "mutex"]
-
 mutex = threading.RLock()
 """Guards every change of state; held for some lines and never while foreign code runs."""
 

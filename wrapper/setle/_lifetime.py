@@ -7,8 +7,6 @@ of a minute or more would turn reuse off.
 
 from typing import NamedTuple
 
-__all__ = ["LONGEST_DELAY", "BackOff", "Instant", "refresh_after", "stale_after"]
-
 LONGEST_DELAY = 60.0
 """Seconds; no back-off and no ``Retry-After`` holds a token request up for longer."""
 
@@ -22,7 +20,6 @@ class Instant(NamedTuple):
 
     Attributes:
         monotonic: Seconds; means nothing outside this process.
-
         wall: Unix seconds, UTC.
     """
 
@@ -53,7 +50,6 @@ def refresh_after(lifetime: float, chance: float) -> float:
 
     Args:
         lifetime: Seconds, as issued.
-
         chance: From 0 to 1; spreads the processes of a fleet over the window.
     """
     window = min(150.0, lifetime / 20)
@@ -86,10 +82,8 @@ class BackOff:
 
         Args:
             now: Monotonic instant.
-
             share: Share of the delay to wait, from 0 to 1; callers draw it at random, so
                 that a fleet does not come back all at once.
-
             at_least: Seconds that the delay lasts in any case, up to 60.
         """
         if now > self.until + LONGEST_DELAY:

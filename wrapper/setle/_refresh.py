@@ -6,15 +6,13 @@ from contextlib import ExitStack, contextmanager
 
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint import TokenEndpoint
-from ._errors import ConfigurationError, SetleError, TokenError, TokenUnavailableError
+from ._errors import ConfigurationError, SetleError, TokenUnavailableError
 from ._flight import Flight
 from ._fork import mutex
 from ._lifetime import stale_after
 from ._shared import Shared, shared_state
 from ._store import TokenStore
 from ._token import AccessToken, now
-
-__all__ = ["Refresh"]
 
 _log = logging.getLogger("setle")
 
@@ -25,9 +23,7 @@ class Refresh:
 
     Args:
         credentials: Called anew for each refresh.
-
         endpoint: Where to ask.
-
         store: Where to look first.
 
     Attributes:
@@ -52,24 +48,14 @@ class Refresh:
         credentials = self._ask_for_credentials()
         key = credentials.key(self._endpoint.base_url)
         shared = self.shared = shared_state(self._store, key)
-        while True:
-            if token := self._look(key, shared, held):
-                return token
+        while not (token := self._look(key, held)):
             with mutex:
                 holder = shared.claim(flight)
             if holder is flight:
-                break
+                return self._ask(key, credentials, flight, held)
             if not flight.left:
                 raise flight.unanswered()
             holder.wait(limit=flight.left)
-        try:
-            token = self._ask(key, credentials, flight, shared, held)
-        except TokenError as failure:
-            with mutex:
-                shared.fail(flight, failure)
-            raise
-        with mutex:
-            shared.succeed()
         return token
 
     def _ask_for_credentials(self) -> ClientCredentials:
@@ -94,11 +80,10 @@ class Refresh:
         key: str,
         credentials: ClientCredentials,
         flight: Flight,
-        shared: Shared,
         held: AccessToken,
     ) -> AccessToken:
         with self._lock(key, min(flight.left, flight.timeout / 2)) as extend:
-            if token := self._look(key, shared, held):
+            if token := self._look(key, held):
                 return token
             token = self._endpoint.ask(credentials, flight, extend)
             _log.debug("new access token %s, good for %g s", token.fingerprint, token.lifetime)
@@ -106,12 +91,12 @@ class Refresh:
                 self._store.save(key, token)
         return token
 
-    def _look(self, key: str, shared: Shared, held: AccessToken) -> AccessToken | None:
+    def _look(self, key: str, held: AccessToken) -> AccessToken | None:
         """Return what the store holds, if it is better than *held*."""
         stored = None
         with self._tolerating("load"):
             stored = self._store.load(key)
-        if stored is None or stored.value == held.value or shared.is_rejected(stored.value):
+        if stored is None or stored.value == held.value or self.shared.is_rejected(stored.value):
             return None
         stale = stored.issued_at().after(stale_after(stored.lifetime))
         better = stored.issued_at().monotonic > held.issued_at().monotonic

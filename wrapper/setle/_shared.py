@@ -5,13 +5,11 @@ import random
 import weakref
 
 from . import _clock
-from ._errors import TokenError, TokenRejectedError
+from ._errors import SetleError, TokenError, TokenRejectedError
 from ._flight import Flight
 from ._fork import mutex
 from ._lifetime import BackOff
 from ._store import TokenStore
-
-__all__ = ["Shared", "shared_state"]
 
 _REFUSAL_DELAY = 30.0
 
@@ -48,14 +46,15 @@ class Shared:
             self._flight = flight
         return self._flight
 
-    def succeed(self) -> None:
-        """Note that a token was had."""
-        self._failure = None
-        self.back_off.clear()
+    def succeed(self, flight: Flight) -> None:
+        """End the back-off, if *flight* is the one that asked the token endpoint."""
+        if self._flight is flight:
+            self._failure = None
+            self.back_off.clear()
 
-    def fail(self, flight: Flight, failure: TokenError) -> None:
-        """Note that *flight* failed, and hold the next request up if it got as far as one."""
-        if self._flight is not flight:
+    def fail(self, flight: Flight, failure: SetleError) -> None:
+        """Begin a back-off, if *flight* is the one that asked the token endpoint."""
+        if self._flight is not flight or not isinstance(failure, TokenError):
             return
         self._failure = copy.copy(failure)
         least = _REFUSAL_DELAY if isinstance(failure, TokenRejectedError) else 0.0

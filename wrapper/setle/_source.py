@@ -16,9 +16,7 @@ from ._refresh import Refresh
 from ._store import TokenStore, resolve_store
 from ._token import ENDED, AccessToken, Held, now
 
-__all__ = ["TokenSource"]
-
-_SHORTEST_REST = 1.0
+_SHORTEST_REST = 1.0  # seconds between two early refreshes that fail
 
 
 class TokenSource:
@@ -30,18 +28,12 @@ class TokenSource:
 
     Args:
         credentials: ClientCredentials, or a callable that returns them and is called, in
-            another thread, before each token request. The default reads the environment:
-            ``ClientCredentials.from_env``.
-
-        base_url: Of the API. The default is ``SETLE_BASE_URL`` or the real service.
-
-        store: Who else shares the token. The default is ``SETLE_TOKEN_STORE`` or all
-            sources of the process.
-
+            another thread, before each token request. Default: ``ClientCredentials.from_env``.
+        base_url: Of the API. Default: ``SETLE_BASE_URL``, or else the real service.
+        store: Who else shares the token. Default: ``SETLE_TOKEN_STORE``, or else all sources
+            of the process.
         timeout: Seconds that a caller waits at most, all attempts included.
-
         verify_ssl: As httpx takes *verify*.
-
         httpx_args: Arguments of ``httpx.Client``. The token request heeds *verify*,
             *cert*, *proxy*, *trust_env*, *mounts* and *transport*, and closes none of them.
 
@@ -85,7 +77,6 @@ class TokenSource:
             TokenUnavailableError: No answer within *timeout* seconds.
             TokenResponseError: The answer held no usable token.
             ConfigurationError: The credentials are missing or cannot be used.
-
         Source: Setle, "Create new Access Token"; RFC 6749, section 4.4.
         """
         held = self._held
@@ -125,11 +116,7 @@ class TokenSource:
                 self._held = ENDED
 
     def _wants_another(self, token: AccessToken, *, first_use: bool) -> bool:
-        """
-        Take note that the API rejected *token*; tell whether to try with another one.
-
-        *first_use* says that the rejected call is the one that *token* was issued for.
-        """
+        """Take note that *token* was rejected, by the call it was issued for if *first_use*."""
         with mutex:
             if self._held.token.value != token.value:
                 return True
@@ -175,13 +162,16 @@ class TokenSource:
     def _end(self, flight: Flight, token: AccessToken | None, failure: SetleError) -> None:
         """Take over what came of *flight*, and publish it unless its waiters gave up."""
         with mutex:
-            held = self._held
+            held, shared = self._held, self._refresh.shared
             if token is not None:
-                # A server may hand the same token out again: it is asked when that is stale.
-                self._held = Held.of(token, early=token.value != held.token.value)
+                shared.succeed(flight)
+                if token.issued_at() > held.token.issued_at():  # else it comes too late
+                    # A server may hand out the same token again: ask when that is stale.
+                    self._held = Held.of(token, early=token.value != held.token.value)
             elif not flight.has_ended:
+                shared.fail(flight, failure)
                 # With a usable token in hand nobody is to notice.
-                rest = max(_SHORTEST_REST, self._refresh.shared.back_off.until - monotonic())
+                rest = max(_SHORTEST_REST, shared.back_off.until - monotonic())
                 self._held = held.resting(now().after(rest))
             if not flight.has_ended:
                 flight.end(token, None if token else failure)
@@ -190,9 +180,7 @@ class TokenSource:
         """End *flight* for those who waited until its deadline; it may hang for ever."""
         with mutex:
             if not flight.has_ended:
-                failure = flight.unanswered()
-                self._refresh.shared.fail(flight, failure)
-                self._end(flight, None, failure)
+                self._end(flight, None, flight.unanswered())
 
     def _outcome(self, flight: Flight) -> AccessToken | None:
         """Return the token that waiting for *flight* gave, or None to look again."""
@@ -208,7 +196,4 @@ class TokenSource:
         return f"<TokenSource base_url={self.base_url!r}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a TokenSource is not pickled; let every process make its own,"
-            " and share the token through a TokenStore"
-        )
+        raise TypeError("a TokenSource is not pickled; let every process make its own")

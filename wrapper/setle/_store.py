@@ -8,8 +8,6 @@ from typing import Protocol, runtime_checkable
 from ._errors import ConfigurationError
 from ._token import AccessToken, now
 
-__all__ = ["MemoryTokenStore", "TokenStore", "resolve_store"]
-
 
 @runtime_checkable
 class TokenStore(Protocol):

@@ -5,14 +5,12 @@ import math
 import random
 import re
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import attrs
 
 from . import _clock
 from ._lifetime import Instant, refresh_after, stale_after
-
-__all__ = ["ENDED", "AccessToken", "Held", "now"]
 
 # What RFC 6750 lets follow "Bearer", and a little more: anything that is visible and stays
 # in one header line.
@@ -22,21 +20,6 @@ _SENDABLE = re.compile(r"[\x21-\x7e]+")
 def now() -> Instant:
     """Return the present moment."""
     return Instant(_clock.monotonic(), _clock.wall())
-
-
-def _check_value(_: object, __: object, value: Any) -> None:
-    if not isinstance(value, str) or not _SENDABLE.fullmatch(value):
-        raise ValueError("access token is not a string of visible ASCII characters")
-
-
-def _check_lifetime(_: object, __: object, lifetime: float) -> None:
-    if not (math.isfinite(lifetime) and lifetime > 0):
-        raise ValueError("lifetime is not a positive number of seconds")
-
-
-def _check_expires_at(_: object, __: object, expires_at: datetime) -> None:
-    if expires_at.tzinfo is None:
-        raise ValueError("expires_at has no time zone")
 
 
 def _expiry(token: "AccessToken") -> Instant:
@@ -54,11 +37,8 @@ class AccessToken:
 
     Args:
         value: What goes after ``Bearer`` in the ``Authorization`` header.
-
         expires_at: Aware UTC datetime at which it ends.
-
         lifetime: Seconds, as issued.
-
         token_type: Always ``Bearer``.
 
     Raises:
@@ -67,15 +47,24 @@ class AccessToken:
     Source: Setle, "Create new Access Token".
     """
 
-    value: str = attrs.field(validator=_check_value)
-    expires_at: datetime = attrs.field(validator=_check_expires_at)
-    lifetime: float = attrs.field(validator=_check_lifetime)
+    value: str
+    expires_at: datetime
+    lifetime: float
     token_type: str = attrs.field(default="Bearer")
     # The end on both clocks. Monotonic instants never leave the process, so a token that
     # comes out of a file or another machine gets its own when it is made.
     _expiry: Instant = attrs.field(
         default=attrs.Factory(_expiry, takes_self=True), eq=False, kw_only=True, alias="_expiry"
     )
+
+    def __attrs_post_init__(self) -> None:
+        value: object = self.value  # what comes out of JSON or a store may be anything
+        if not (isinstance(value, str) and _SENDABLE.fullmatch(value)):
+            raise ValueError("access token is not a string of visible ASCII characters")
+        if not 0 < self.lifetime < math.inf:
+            raise ValueError("lifetime is not a positive, finite number of seconds")
+        if self.expires_at.tzinfo is None:
+            raise ValueError("expires_at has no time zone")
 
     @classmethod
     def issued(cls, value: str, lifetime: float, *, at: Instant) -> "AccessToken":
@@ -116,11 +105,8 @@ class Held:
 
     Attributes:
         token: The token.
-
         refresh_monotonic: Until here on the monotonic clock it is fresh: returned at once.
-
         refresh_wall: The same on the wall clock.
-
         stale: From here on callers wait for another one.
     """
 

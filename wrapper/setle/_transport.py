@@ -7,8 +7,6 @@ import httpx
 
 from ._errors import ConfigurationError, TokenResponseError
 
-__all__ = ["LimitedStream", "borrowed"]
-
 _LARGEST_BODY = 1 << 20
 
 
