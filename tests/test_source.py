@@ -315,6 +315,29 @@ def test_a_token_that_comes_late_is_used_all_the_same(sandbox: Sandbox) -> None:
     assert sandbox.token_requests == 1
 
 
+def test_a_token_that_comes_too_late_replaces_no_newer_one(sandbox: Sandbox, clock: Clock) -> None:
+    """Its refresh was given up, and another one has been faster."""
+    release = threading.Event()
+
+    class SlowOnce(setle.MemoryTokenStore):
+        saved = 0
+
+        def save(self, key: str, token: setle.AccessToken) -> None:
+            self.saved += 1
+            if self.saved == 1:
+                release.wait(30)
+
+    source = source_of(sandbox, timeout=1.0, store=SlowOnce())
+    with pytest.raises(setle.TokenUnavailableError):
+        source.get_token()
+    clock.go_on(1)
+    newer = source.get_token()
+    release.set()
+    join_refreshes()
+    assert source.get_token() == newer
+    assert sandbox.token_requests == 2
+
+
 def test_an_early_refresh_that_hangs_is_given_up(sandbox: Sandbox, clock: Clock) -> None:
     """Nobody waits for it, and after its deadline it does not keep others from trying."""
     release, calls = threading.Event(), 0

@@ -16,7 +16,7 @@ from ._refresh import Refresh
 from ._store import TokenStore, resolve_store
 from ._token import ENDED, AccessToken, Held, now
 
-_SHORTEST_REST = 1.0  # seconds between two early refreshes that fail
+_REST = 1.0  # seconds between two early refreshes while they fail
 
 
 class TokenSource:
@@ -170,9 +170,9 @@ class TokenSource:
                     self._held = Held.of(token, early=token.value != held.token.value)
             elif not flight.has_ended:
                 shared.fail(flight, failure)
-                # With a usable token in hand nobody is to notice.
-                rest = max(_SHORTEST_REST, shared.back_off.until - monotonic())
-                self._held = held.resting(now().after(rest))
+                # With a usable token in hand nobody is to notice. The next look into the store
+                # comes before the next request, which the back-off holds up.
+                self._held = held.resting(now().after(_REST))
             if not flight.has_ended:
                 flight.end(token, None if token else failure)
 
