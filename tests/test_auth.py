@@ -114,6 +114,22 @@ def test_a_late_401_is_replayed_with_what_others_got(api: Api, sandbox: Sandbox)
     assert sandbox.token_requests == requests
 
 
+def test_a_late_401_is_replayed_even_while_rejections_pass(sandbox: Sandbox, clock: Clock) -> None:
+    """The hold is for the current token; an older one is replaced all the same."""
+    source = source_of(sandbox)
+    flow = setle.BearerAuth(source).sync_auth_flow(
+        request := httpx.Request("GET", sandbox.base_url + ESTATES)
+    )
+    next(flow)
+    clock.go_on(1)
+    sandbox.reject_api = True
+    Api("sync", source).send("GET", ESTATES)
+    requests = sandbox.token_requests
+    replayed = flow.send(httpx.Response(401, request=request))
+    assert replayed.headers["Authorization"] == f"Bearer {source.get_token().value}"
+    assert sandbox.token_requests == requests
+
+
 def test_an_api_that_always_rejects_costs_few_token_requests(api: Api, sandbox: Sandbox) -> None:
     """Twenty calls that are all rejected cost at most five token requests."""
     sandbox.reject_api = True

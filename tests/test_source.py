@@ -171,8 +171,7 @@ def test_a_back_off_grows_and_ends_with_success(sandbox: Sandbox, clock: Clock) 
             source.get_token()
         assert sandbox.token_requests == requests
         clock.go_on(2**failures / 2 + 0.001)
-    source.get_token()
-    clock.go_on(3600)
+    source.invalidate(source.get_token())
     sandbox.script_token(broken)
     with pytest.raises(setle.TokenResponseError):
         source.get_token()
