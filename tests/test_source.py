@@ -3,6 +3,7 @@
 import copy
 import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -297,18 +298,38 @@ def test_waiting_ends_at_the_deadline_whatever_the_refresh_hangs_in(sandbox: San
     join_refreshes()
 
 
+class SlowOnce(setle.MemoryTokenStore):
+    """A store whose first save hangs until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.release = threading.Event(), threading.Event()
+
+    def save(self, key: str, token: setle.AccessToken) -> None:
+        if not self.reached.is_set():
+            self.reached.set()
+            self.release.wait(30)
+        else:
+            super().save(key, token)
+
+
+def _let_the_deadline_pass(source: setle.TokenSource) -> None:
+    assert source._flight is not None
+    source._flight.deadline = 0.0
+
+
 def test_a_token_that_comes_late_is_used_all_the_same(sandbox: Sandbox) -> None:
     """What arrives after its waiters gave up serves the next caller."""
-    release = threading.Event()
-
-    class Slow(setle.MemoryTokenStore):
-        def save(self, key: str, token: setle.AccessToken) -> None:
-            release.wait(30)
-
-    source = source_of(sandbox, timeout=1.0, store=Slow())
-    with pytest.raises(setle.TokenUnavailableError):
-        source.get_token()
-    release.set()
+    store = SlowOnce()
+    source = source_of(sandbox, store=store)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(source.get_token)
+        assert store.reached.wait(30)
+        _let_the_deadline_pass(source)
+        with pytest.raises(setle.TokenUnavailableError):
+            source.get_token()
+        assert isinstance(first.exception(30), setle.TokenUnavailableError)
+    store.release.set()
     join_refreshes()
     source.get_token()
     assert sandbox.token_requests == 1
@@ -316,22 +337,18 @@ def test_a_token_that_comes_late_is_used_all_the_same(sandbox: Sandbox) -> None:
 
 def test_a_token_that_comes_too_late_replaces_no_newer_one(sandbox: Sandbox, clock: Clock) -> None:
     """Its refresh was given up, and another one has been faster."""
-    release = threading.Event()
-
-    class SlowOnce(setle.MemoryTokenStore):
-        saved = 0
-
-        def save(self, key: str, token: setle.AccessToken) -> None:
-            self.saved += 1
-            if self.saved == 1:
-                release.wait(30)
-
-    source = source_of(sandbox, timeout=1.0, store=SlowOnce())
-    with pytest.raises(setle.TokenUnavailableError):
-        source.get_token()
+    store = SlowOnce()
+    source = source_of(sandbox, store=store)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(source.get_token)
+        assert store.reached.wait(30)
+        _let_the_deadline_pass(source)
+        with pytest.raises(setle.TokenUnavailableError):
+            source.get_token()
+        assert first.exception(30)
     clock.go_on(1)
     newer = source.get_token()
-    release.set()
+    store.release.set()
     join_refreshes()
     assert source.get_token() == newer
     assert sandbox.token_requests == 2
@@ -339,25 +356,26 @@ def test_a_token_that_comes_too_late_replaces_no_newer_one(sandbox: Sandbox, clo
 
 def test_an_early_refresh_that_hangs_is_given_up(sandbox: Sandbox, clock: Clock) -> None:
     """Nobody waits for it, and after its deadline it does not keep others from trying."""
-    release, calls = threading.Event(), 0
+    reached, release, calls = threading.Event(), threading.Event(), 0
 
-    def hanging_once() -> setle.ClientCredentials:
+    def hangs_the_second_time() -> setle.ClientCredentials:
         nonlocal calls
         calls += 1
         if calls == 2:
+            reached.set()
             release.wait(30)
         return credentials_of(sandbox)
 
-    source = source_of(sandbox, credentials=hanging_once, timeout=0.2)
+    source = source_of(sandbox, credentials=hangs_the_second_time)
     old = source.get_token()
     clock.go_on(3600 - 30 - 150 + 1)
     assert source.get_token() == old
-    hanging = source._flight
-    assert hanging is not None
-    hanging.wait()
+    assert reached.wait(30)
+    _let_the_deadline_pass(source)
     assert source.get_token() == old
     clock.go_on(1)
     assert source.get_token() == old
+    sandbox.wait_for(tokens_issued=2)
     release.set()
     join_refreshes()
     assert calls == 3

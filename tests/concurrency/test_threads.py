@@ -157,7 +157,8 @@ def test_a_refresh_that_hangs_past_its_deadline_is_taken_over(
     sandbox: Sandbox, clock: Clock
 ) -> None:
     """A source of the same key is not stuck behind another one's dead early refresh."""
-    store, release = setle.MemoryTokenStore(), threading.Event()
+    store = setle.MemoryTokenStore()
+    reached, release = threading.Event(), threading.Event()
 
     class HangsWhenAskedTwice(httpx.HTTPTransport):
         asked = 0
@@ -165,6 +166,7 @@ def test_a_refresh_that_hangs_past_its_deadline_is_taken_over(
         def handle_request(self, request: httpx.Request) -> httpx.Response:
             self.asked += 1
             if self.asked == 2:
+                reached.set()
                 release.wait(30)
                 raise httpx.ConnectError("it was no use")
             return super().handle_request(request)
@@ -174,12 +176,14 @@ def test_a_refresh_that_hangs_past_its_deadline_is_taken_over(
             credentials_of(sandbox),
             base_url=sandbox.base_url,
             store=store,
-            timeout=0.5,
             httpx_args={"transport": transport},
         )
         old = hanging.get_token()
         clock.go_on(3600 - 30 - 150 + 1)
         assert hanging.get_token() == old
+        assert reached.wait(30)
+        assert hanging._flight is not None
+        hanging._flight.deadline = 0.0
         other = source_of(sandbox, store=store)
         assert [other.get_token(), other.get_token()] == [old, old]
         sandbox.wait_for(tokens_issued=2)
