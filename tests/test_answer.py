@@ -2,7 +2,6 @@
 
 import httpx
 import pytest
-
 import setle
 from setle import _clock
 from setle._answer import failure_of

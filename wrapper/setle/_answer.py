@@ -75,7 +75,7 @@ def _lifetime(expires_in: object) -> float:
 
 
 def failure_of(response: "httpx.Response", secret: str) -> TokenError:
-    """Return the error that a *response* other than 200 stands for; its body must be read."""
+    """Return the error that a *response* other than 200 stands for, be its body readable or not."""
     status = response.status_code
     messages = list(_messages(response, secret))
     said = f"status {status}" + (f": {'; '.join(messages)}" if messages else "")
@@ -94,9 +94,11 @@ def failure_of(response: "httpx.Response", secret: str) -> TokenError:
 
 def _messages(response: "httpx.Response", secret: str) -> Iterable[str]:
     """Return the answer's ``message``, which NestJS sends as a string, a list or an object."""
+    from httpx import StreamError
+
     try:
         body = response.json()
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, StreamError):
         return
     message = body.get("message") if isinstance(body, dict) else None
     items = message if isinstance(message, list) else [message]

@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, cast
 
@@ -107,24 +108,25 @@ class TokenEndpoint:
         extend()
         limit = min(flight.timeout / _ATTEMPTS, flight.left)
         secret = credentials.client_secret
+        gate = _Gate(secret, deadline=time.monotonic() + limit)
         asked_at = now()
         try:
-            with self._connection(secret, limit) as connection:
+            with self._connection(gate, limit) as connection:
                 answer = create_access_token.sync(
                     client=Client(self.base_url).set_httpx_client(connection),
                     x_setle_client_id=credentials.client_id,
                     x_setle_client_secret=secret,
                 )
-            # The response hook has let nothing but a 200 through.
+            # The gate has let nothing but a 200 through.
             token = token_of(cast("AccessTokenResponse", answer), asked_at=asked_at)
         except TokenError:
             raise
-        except (httpx.DecodingError, ValueError, LookupError, TypeError, RecursionError):
-            raise TokenResponseError(
-                "the token endpoint's answer cannot be read as a token; check the base URL",
-                status_code=200,
-            ) from None
         except Exception as error:  # noqa: BLE001 - a transport of the caller's raises anything
+            if gate.has_passed or isinstance(error, httpx.DecodingError):
+                raise TokenResponseError(
+                    "the token endpoint's answer cannot be read as a token; check the base URL",
+                    status_code=200,
+                ) from None
             said = blanked(str(error), secret) or "no details"
             raise TokenUnavailableError(
                 f"no answer from the token endpoint ({type(error).__name__}: {said});"
@@ -138,16 +140,7 @@ class TokenEndpoint:
             )
         return token
 
-    def _connection(self, secret: str, limit: float) -> httpx.Client:
-        deadline = time.monotonic() + limit
-
-        def raise_unless_200(response: httpx.Response) -> None:
-            # Here, because the generated parser loses Retry-After and fails on 599 or HTML.
-            response.stream = LimitedStream(cast("httpx.SyncByteStream", response.stream), deadline)
-            if response.status_code != 200:
-                response.read()
-                raise failure_of(response, secret)
-
+    def _connection(self, gate: "_Gate", limit: float) -> httpx.Client:
         return httpx.Client(
             base_url=self.base_url,
             verify=self._ssl_context,
@@ -155,9 +148,37 @@ class TokenEndpoint:
             # httpx takes no more than Authorization off on the way to another host: the
             # secret would go along.
             follow_redirects=False,
-            event_hooks={"response": [raise_unless_200]},
+            event_hooks={"response": [gate]},
             **self._route,
         )
+
+
+class _Gate:
+    """
+    Lets a JSON object with status 200 through, and raises for everything else.
+
+    The generated parser loses ``Retry-After``, fails on 599 and HTML, and takes a list.
+
+    Attributes:
+        has_passed: Whether all of an answer 200 has come.
+    """
+
+    def __init__(self, secret: str, *, deadline: float) -> None:
+        self.has_passed = False
+        self._secret, self._deadline = secret, deadline
+
+    def __call__(self, response: httpx.Response) -> None:
+        body = cast("httpx.SyncByteStream", response.stream)
+        response.stream = LimitedStream(body, self._deadline)
+        if response.status_code != 200:
+            # The status tells enough if the body cannot be read.
+            with suppress(httpx.HTTPError, TokenError):
+                response.read()
+            raise failure_of(response, self._secret)
+        response.read()
+        self.has_passed = True
+        if not isinstance(response.json(), dict):
+            raise ValueError("not an object")
 
 
 def _pause(state: Any) -> float:

@@ -30,7 +30,10 @@ class LimitedStream(httpx.SyncByteStream):
         for chunk in self._stream:
             size += len(chunk)
             if size > _LARGEST_BODY:
-                raise TokenResponseError("the token endpoint's answer is larger than 1 MiB")
+                # Only ever seen of a 200: of all others, the status tells enough.
+                raise TokenResponseError(
+                    "the token endpoint's answer is larger than 1 MiB", status_code=200
+                )
             if time.monotonic() > self._deadline:
                 raise httpx.ReadTimeout("the answer came too slowly")
             yield chunk
