@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 _REJECTED = frozenset({400, 401, 403})
 _UNAVAILABLE = frozenset({408, 425, 429})
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
-# Ten years: whatever is longer cannot be meant, and overflows dates sooner or later.
-_LONGEST_LIFETIME = 10 * 365 * 86_400.0
+# All three forms of an HTTP date begin with the day of the week and hold a time of day; the
+# parser alone would make a day of this month out of "-5".
+_DATE = re.compile(r"[A-Z][a-z]{2,8},? .+[0-9]{2}:[0-9]{2}:[0-9]{2}.*")
+# Whatever is longer cannot be meant, and overflows dates and sleeps sooner or later.
+_TEN_YEARS = 10 * 365 * 86_400.0
 _MOST_MESSAGES = 20
 _LONGEST_MESSAGE = 500
 
@@ -69,11 +72,11 @@ def _lifetime(expires_in: object) -> float:
     # An int may be too large for a float, and NaN is not below anything.
     if not 0 < expires_in < math.inf:
         raise ValueError("expires_in is not a positive, finite number of seconds")
-    return float(min(expires_in, _LONGEST_LIFETIME))
+    return float(min(expires_in, _TEN_YEARS))
 
 
 def failure_of(response: "httpx.Response", secret: str) -> TokenError:
-    """Return the error that a *response* other than 200 stands for; its body must be read."""
+    """Return the error that a *response* other than 200 stands for, be its body readable or not."""
     status = response.status_code
     messages = list(_messages(response, secret))
     said = f"status {status}" + (f": {'; '.join(messages)}" if messages else "")
@@ -92,9 +95,11 @@ def failure_of(response: "httpx.Response", secret: str) -> TokenError:
 
 def _messages(response: "httpx.Response", secret: str) -> Iterable[str]:
     """Return the answer's ``message``, which NestJS sends as a string, a list or an object."""
+    from httpx import StreamError
+
     try:
         body = response.json()
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, StreamError):
         return
     message = body.get("message") if isinstance(body, dict) else None
     items = message if isinstance(message, list) else [message]
@@ -116,13 +121,15 @@ def _retry_after(response: "httpx.Response") -> float | None:
     """Return the ``Retry-After`` header in seconds. Source: RFC 9110, section 10.2.3."""
     value = response.headers.get("Retry-After", "").strip()
     if _NUMBER.fullmatch(value):
-        return float(value)
+        return min(float(value), _TEN_YEARS)
+    if not _DATE.fullmatch(value):
+        return None
     with loading:
         from dateutil.parser import parse
 
     try:
         # HTTP dates are always GMT, so a zone is not looked at.
         date = parse(value, ignoretz=True).replace(tzinfo=UTC)
-        return max(0.0, date.timestamp() - _clock.wall())
-    except (ValueError, OverflowError):
+    except (ValueError, ArithmeticError):  # decimal's own errors get out, too
         return None
+    return min(max(0.0, date.timestamp() - _clock.wall()), _TEN_YEARS)

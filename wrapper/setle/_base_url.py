@@ -2,12 +2,16 @@
 
 import ipaddress
 import os
+import re
 
 import httpx
 
 from ._errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://public-api.setle.app"
+
+# User, query, fragment, blanks, and letters that look like others in a host's name.
+_ODD = re.compile(r"[@?#]|[^\x21-\x7e]")
 
 
 def checked_base_url(base_url: str | None) -> str:
@@ -27,8 +31,11 @@ def checked_base_url(base_url: str | None) -> str:
         raise ConfigurationError(f"{setting} is not a URL; use https://host") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigurationError(f"{setting} is not a web address; use https://host")
-    if url.userinfo or url.query or url.fragment:
-        raise ConfigurationError(f"{setting} holds more than https://host/path; leave that off")
+    # Part by part an empty query or user is not seen, and a blank has become %20.
+    if _ODD.search(str(base_url)):
+        raise ConfigurationError(
+            f"{setting} holds a user, query, fragment, blank or letter beyond ASCII; leave it off"
+        )
     if url.scheme == "http" and not _is_loopback(url.host):
         raise ConfigurationError(f"{setting} would send the secret in plain text; use https://")
     return str(url).rstrip("/")

@@ -68,6 +68,8 @@ def connect(
     own: dict[str, Any] = {"timeout": timeout, "verify_ssl": verify_ssl}
     own |= {theirs: args.pop(name) for name, theirs in _OWN_ARGUMENTS.items() if name in args}
     own["timeout"] = httpx.Timeout(own["timeout"])
+    # A copy, as the generated client writes into it, and a dict, whatever httpx would take.
+    own["headers"] = dict(httpx.Headers(own.get("headers")))
     source = TokenSource(
         credentials,
         base_url=base_url,

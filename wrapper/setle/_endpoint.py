@@ -12,14 +12,14 @@ from setle_api import Client
 from setle_api.api.general import create_access_token
 from setle_api.models import AccessTokenResponse
 
-from ._answer import blanked, failure_of, token_of
+from ._answer import blanked, token_of
 from ._base_url import checked_base_url
 from ._credentials import ClientCredentials
 from ._errors import ConfigurationError, TokenError, TokenResponseError, TokenUnavailableError
 from ._flight import Flight
 from ._fork import loading
 from ._token import AccessToken, now
-from ._transport import LimitedStream, borrowed
+from ._transport import Gate, borrowed
 
 _ATTEMPTS = 3
 # Of what the API client's httpx clients are made with, what decides about the way out.
@@ -105,24 +105,25 @@ class TokenEndpoint:
         extend()
         limit = min(flight.timeout / _ATTEMPTS, flight.left)
         secret = credentials.client_secret
+        gate = Gate(secret, deadline=time.monotonic() + limit)
         try:
-            with self._connection(secret, limit) as connection:
+            with self._connection(gate, limit) as connection:
                 asked_at = now()
                 answer = create_access_token.sync(
                     client=Client(self.base_url).set_httpx_client(connection),
                     x_setle_client_id=credentials.client_id,
                     x_setle_client_secret=secret,
                 )
-            # The response hook has let nothing but a 200 through.
+            # The gate has let nothing but a 200 through.
             token = token_of(cast("AccessTokenResponse", answer), asked_at=asked_at)
         except TokenError:
             raise
-        except (httpx.DecodingError, ValueError, LookupError, TypeError, RecursionError):
-            raise TokenResponseError(
-                "the token endpoint's answer cannot be read as a token; check the base URL",
-                status_code=200,
-            ) from None
         except Exception as error:  # noqa: BLE001 - a transport of the caller's raises anything
+            if gate.has_passed or isinstance(error, httpx.DecodingError):
+                raise TokenResponseError(
+                    "the token endpoint's answer cannot be read as a token; check the base URL",
+                    status_code=200,
+                ) from None
             said = blanked(str(error), secret) or "no details"
             raise TokenUnavailableError(
                 f"no answer from the token endpoint ({type(error).__name__}: {said});"
@@ -136,16 +137,7 @@ class TokenEndpoint:
             )
         return token
 
-    def _connection(self, secret: str, limit: float) -> httpx.Client:
-        deadline = time.monotonic() + limit
-
-        def raise_unless_200(response: httpx.Response) -> None:
-            # Here, because the generated parser loses Retry-After and fails on 599 or HTML.
-            response.stream = LimitedStream(cast("httpx.SyncByteStream", response.stream), deadline)
-            if response.status_code != 200:
-                response.read()
-                raise failure_of(response, secret)
-
+    def _connection(self, gate: Gate, limit: float) -> httpx.Client:
         with loading:
             return httpx.Client(
                 base_url=self.base_url,
@@ -154,6 +146,6 @@ class TokenEndpoint:
                 # httpx takes no more than Authorization off on the way to another host: the
                 # secret would go along.
                 follow_redirects=False,
-                event_hooks={"response": [raise_unless_200]},
+                event_hooks={"response": [gate]},
                 **self._route,
             )

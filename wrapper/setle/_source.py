@@ -196,4 +196,6 @@ class TokenSource:
         return f"<TokenSource base_url={self.base_url!r}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a TokenSource is not pickled; let every process make its own")
+        raise TypeError(
+            "a TokenSource is not pickled; let every process make its own, with one TokenStore"
+        )

@@ -1,6 +1,7 @@
 """Who shares a token: the protocol, and the store that every process has."""
 
 import os
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, runtime_checkable
@@ -84,9 +85,15 @@ def resolve_store(store: TokenStore | None) -> TokenStore:
         if name != "memory":
             raise ConfigurationError("SETLE_TOKEN_STORE names no known store; use: memory")
         return _OF_THE_PROCESS
-    if not isinstance(store, TokenStore):
+    if isinstance(store, type) or not isinstance(store, TokenStore):
         raise ConfigurationError(
-            "store must have the methods load, save and lock of setle.TokenStore;"
-            f" {type(store).__name__} has not"
+            "store must be an object with the methods load, save and lock of setle.TokenStore,"
+            f" not {type(store).__name__}"
         )
+    try:
+        weakref.ref(store)
+    except TypeError:
+        raise ConfigurationError(
+            f"store must be weakly referenceable: add __weakref__ to {type(store).__name__}"
+        ) from None
     return store

@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import cast
 
 import httpx
 
-from ._errors import ConfigurationError, TokenResponseError
+from ._answer import failure_of
+from ._errors import ConfigurationError, TokenError, TokenResponseError
 
 _LARGEST_BODY = 1 << 20
 
@@ -28,13 +31,44 @@ class LimitedStream(httpx.SyncByteStream):
         for chunk in self._stream:
             size += len(chunk)
             if size > _LARGEST_BODY:
-                raise TokenResponseError("the token endpoint's answer is larger than 1 MiB")
+                # Only ever seen of a 200: of all others, the status tells enough.
+                raise TokenResponseError(
+                    "the token endpoint's answer is larger than 1 MiB", status_code=200
+                )
             if time.monotonic() > self._deadline:
                 raise httpx.ReadTimeout("the answer came too slowly")
             yield chunk
 
     def close(self) -> None:
         self._stream.close()
+
+
+class Gate:
+    """
+    Lets a JSON object with status 200 through, and raises for everything else.
+
+    The generated parser loses ``Retry-After``, fails on 599 and HTML, and takes a list.
+
+    Attributes:
+        has_passed: Whether all of an answer 200 has come.
+    """
+
+    def __init__(self, secret: str, *, deadline: float) -> None:
+        self.has_passed = False
+        self._secret, self._deadline = secret, deadline
+
+    def __call__(self, response: httpx.Response) -> None:
+        body = cast("httpx.SyncByteStream", response.stream)
+        response.stream = LimitedStream(body, self._deadline)
+        if response.status_code != 200:
+            # The status tells enough if the body cannot be read.
+            with suppress(httpx.HTTPError, TokenError):
+                response.read()
+            raise failure_of(response, self._secret)
+        response.read()
+        self.has_passed = True
+        if not isinstance(response.json(), dict):
+            raise ValueError("not an object")
 
 
 def borrowed(transport: object) -> httpx.BaseTransport:

@@ -1,0 +1,451 @@
+"""connect(): what becomes of its arguments, over real connections."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+
+import setle
+import setle_api
+from setle.testing import Answer, Sandbox
+
+ESTATES = "/v1/estate/list"
+
+
+@pytest.fixture
+def proxy() -> "Iterator[Proxy]":
+    """A running forward proxy."""
+    with Proxy() as running:
+        yield running
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_sandbox(authority: trustme.CA, tmp_path: Path) -> Iterator[Sandbox]:
+    """A sandbox that serves https with a certificate of *authority*."""
+    pem = tmp_path / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    with Sandbox(ssl_certfile=pem) as sandbox:
+        yield sandbox
+
+
+class Proxy:
+    """A forward proxy on loopback that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        self._open: list[socket.socket] = [self._server]
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> "Proxy":
+        self._run(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, target: Any, *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                self._open.append(client)
+                self._run(self._serve, client)
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            head = client.recv(65536)  # from loopback, a short head comes in one piece
+            method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
+            self.asked.append(f"{method} {target}")
+            if method == "CONNECT":
+                host, _, port = target.rpartition(":")
+            else:
+                url = httpx.URL(target)
+                host, port = url.host, str(url.port)
+                head = head.replace(target.encode(), url.raw_path, 1)
+                # One request per connection, or this would have to find the next one's head.
+                head = head.replace(b"keep-alive", b"close", 1)
+            server = socket.create_connection((host, int(port)))
+            self._open.append(server)
+            if method == "CONNECT":
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                server.sendall(head)
+            self._run(self._pump, client, server)
+            self._pump(server, client)
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+
+class CountingTransport(httpx.HTTPTransport):
+    """Remembers the paths asked for, and whether it was entered or closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paths: list[str] = []
+        self.entered = self.closed = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.paths.append(request.url.path)
+        return super().handle_request(request)
+
+    def __enter__(self) -> "CountingTransport":
+        self.entered += 1
+        super().__enter__()
+        return self
+
+    def __exit__(self, *args: Any) -> None:
+        self.closed += 1
+        super().__exit__(*args)
+
+    def close(self) -> None:
+        self.closed += 1
+        super().close()
+
+
+def connected(sandbox: Sandbox, **more: Any) -> setle_api.AuthenticatedClient:
+    credentials = setle.ClientCredentials(sandbox.client_id, sandbox.client_secret)
+    options: dict[str, Any] = {"store": setle.MemoryTokenStore(), "base_url": sandbox.base_url}
+    return setle.connect(credentials, **{**options, **more})
+
+
+def estates(client: setle_api.AuthenticatedClient) -> httpx.Response:
+    return client.get_httpx_client().get(ESTATES)
+
+
+def paths(sandbox: Sandbox) -> list[str]:
+    return [record.path for record in sandbox.log]
+
+
+def test_no_request_before_the_first_call(setle_sandbox: Sandbox) -> None:
+    """Connecting sends nothing, nor does entering the client."""
+    with connected(setle_sandbox):
+        pass
+    assert setle_sandbox.log == []
+
+
+def test_sync_and_async_share_the_token(setle_sandbox: Sandbox) -> None:
+    """One client serves sync and async calls with one token."""
+    client = connected(setle_sandbox)
+
+    async def call() -> httpx.Response:
+        async with client:
+            return await client.get_async_httpx_client().get(ESTATES)
+
+    with client:
+        assert estates(client).status_code == 200
+    assert asyncio.run(call()).status_code == 200
+    assert setle_sandbox.token_requests == 1
+
+
+def test_variables(setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without arguments everything comes from the environment."""
+    monkeypatch.setenv("SETLE_CLIENT_ID", setle_sandbox.client_id)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET", setle_sandbox.client_secret)
+    monkeypatch.setenv("SETLE_BASE_URL", setle_sandbox.base_url)
+    with setle.connect() as client:
+        assert estates(client).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("auth", None), ("auth", httpx.BasicAuth("a", "b")), ("base_url", "https://x.example")],
+)
+def test_refused_argument(name: str, value: object, setle_sandbox: Sandbox) -> None:
+    """What connect() sets itself is refused in httpx_args."""
+    with pytest.raises(setle.ConfigurationError, match=repr(name)):
+        connected(setle_sandbox, httpx_args={name: value})
+
+
+def test_headers_and_cookies(setle_sandbox: Sandbox) -> None:
+    """Headers and cookies in httpx_args go along with each API call."""
+    args = {"headers": {"X-Trace": "7"}, "cookies": {"flavour": "plain"}}
+    with connected(setle_sandbox, httpx_args=args) as client:
+        sent = estates(client).request.headers
+    assert sent["X-Trace"] == "7"
+    assert sent["Cookie"] == "flavour=plain"
+
+
+def test_headers_are_copied(setle_sandbox: Sandbox) -> None:
+    """The caller's own headers and httpx_args are left as they are."""
+    headers = {"X-Trace": "7"}
+    args = {"headers": headers, "timeout": 5.0}
+    with connected(setle_sandbox, httpx_args=args) as client:
+        estates(client)
+    assert headers == {"X-Trace": "7"}
+    assert args == {"headers": {"X-Trace": "7"}, "timeout": 5.0}
+
+
+@pytest.mark.parametrize("headers", [None, [("X-Trace", "7")], httpx.Headers({"X-Trace": "7"})])
+def test_forms_of_headers(headers: Any, setle_sandbox: Sandbox) -> None:
+    """Headers may have any form that httpx takes."""
+    with connected(setle_sandbox, httpx_args={"headers": headers}) as client:
+        sent = estates(client).request.headers
+    assert sent.get("X-Trace") == (headers and "7")
+
+
+def test_redirects_are_followed_if_asked_for(setle_sandbox: Sandbox) -> None:
+    """follow_redirects in httpx_args holds for API calls."""
+    moved = Answer(307, headers={"Location": ESTATES + "?page=2"})
+    setle_sandbox.script_api(moved, moved)
+    with connected(setle_sandbox) as client:
+        assert estates(client).status_code == 307
+    with connected(setle_sandbox, httpx_args={"follow_redirects": True}) as client:
+        assert estates(client).status_code == 200
+
+
+def test_default_timeout(setle_sandbox: Sandbox) -> None:
+    """Without a timeout API calls have one all the same, unlike those of the generated client."""
+    with connected(setle_sandbox) as client:
+        assert client.get_httpx_client().timeout == httpx.Timeout(30.0)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"timeout": 0.1},
+        {"timeout": httpx.Timeout(0.1)},
+        {"httpx_args": {"timeout": 0.1}},
+        {"httpx_args": {"timeout": httpx.Timeout(5.0, read=0.1)}},
+    ],
+)
+def test_timeout(more: dict[str, Any], setle_sandbox: Sandbox) -> None:
+    """A timeout holds for API calls, in whichever form and place it is given."""
+    setle_sandbox.script_api(Answer(delay=60.0))
+    with connected(setle_sandbox, **more) as client, pytest.raises(httpx.TimeoutException):
+        estates(client)
+
+
+def test_timeout_is_not_for_token_requests(setle_sandbox: Sandbox) -> None:
+    """A timeout shorter than the token request takes does not fail that."""
+    setle_sandbox.delay = 0.4
+    with connected(setle_sandbox, timeout=0.2) as client:
+        assert estates(client).status_code == 200
+
+
+def test_unexpected_status(setle_sandbox: Sandbox) -> None:
+    """The generated endpoints raise on a status that the description does not hold."""
+    from setle_api.api.general import create_access_token
+
+    with connected(setle_sandbox) as client:
+        estates(client)
+        setle_sandbox.script_token(Answer(418))
+        with pytest.raises(setle_api.errors.UnexpectedStatus):
+            create_access_token.sync(
+                client=client, x_setle_client_id="a", x_setle_client_secret="b"
+            )
+
+
+def test_with_headers_keeps_the_token(setle_sandbox: Sandbox) -> None:
+    """A client derived with other headers or another timeout carries the same token."""
+    with connected(setle_sandbox) as client:
+        estates(client)
+        with client.with_headers({"X-Trace": "7"}) as derived:
+            response = estates(derived)
+        assert (response.status_code, response.request.headers["X-Trace"]) == (200, "7")
+        with client.with_timeout(httpx.Timeout(5.0)) as derived:
+            assert estates(derived).status_code == 200
+        with client.with_cookies({"a": "b"}) as derived:
+            assert estates(derived).status_code == 200
+    assert setle_sandbox.token_requests == 1
+
+
+def test_clients_share_the_store_of_the_process(setle_sandbox: Sandbox) -> None:
+    """A client per web request costs no token request of its own."""
+    for _ in range(3):
+        with connected(setle_sandbox, store=None) as client:
+            assert estates(client).status_code == 200
+    assert setle_sandbox.token_requests == 1
+
+
+def test_transport(setle_sandbox: Sandbox) -> None:
+    """A transport of the caller's carries the token request, which leaves it open."""
+    transport = CountingTransport()
+    client = connected(setle_sandbox, httpx_args={"transport": transport})
+    assert estates(client).status_code == 200
+    assert transport.paths == ["/v1/oauth/token", ESTATES]
+    assert (transport.entered, transport.closed) == (0, 0)
+    transport.close()
+
+
+def test_mounts(setle_sandbox: Sandbox) -> None:
+    """Mounted transports carry the token request, which leaves them open; None means none."""
+    mounted, other = CountingTransport(), CountingTransport()
+    mounts = {"http://127.0.0.1": mounted, "https://": other, "all://*.example": None}
+    client = connected(setle_sandbox, httpx_args={"mounts": mounts})
+    assert estates(client).status_code == 200
+    assert mounted.paths == ["/v1/oauth/token", ESTATES]
+    assert other.paths == []
+    assert (mounted.entered, mounted.closed, other.entered, other.closed) == (0, 0, 0, 0)
+    mounted.close()
+    other.close()
+
+
+def test_mount_of_nothing(setle_sandbox: Sandbox) -> None:
+    """A pattern mounted to None means the transport itself, as in httpx."""
+    transport = CountingTransport()
+    args = {"transport": transport, "mounts": {"http://127.0.0.1": None}}
+    client = connected(setle_sandbox, httpx_args=args)
+    assert estates(client).status_code == 200
+    assert transport.paths == ["/v1/oauth/token", ESTATES]
+    transport.close()
+
+
+@pytest.mark.parametrize("place", ["transport", "mounts"])
+def test_async_only_transport(place: str, setle_sandbox: Sandbox) -> None:
+    """A transport that cannot carry the token request is refused at once."""
+    transport = httpx.AsyncHTTPTransport()
+    args = {place: transport if place == "transport" else {"https://": transport}}
+    with pytest.raises(setle.ConfigurationError, match="AsyncHTTPTransport"):
+        connected(setle_sandbox, httpx_args=args)
+
+
+def test_proxy_without_tls(setle_sandbox: Sandbox, proxy: Proxy) -> None:
+    """API calls and token requests take the same proxy."""
+    with connected(setle_sandbox, httpx_args={"proxy": proxy.url}) as client:
+        assert estates(client).status_code == 200
+    base = setle_sandbox.base_url
+    assert proxy.asked == [f"POST {base}/v1/oauth/token", f"GET {base}{ESTATES}"]
+
+
+def test_proxy_with_tls(tls_sandbox: Sandbox, proxy: Proxy, authority: trustme.CA) -> None:
+    """Through a proxy the connections are tunnels, which it cannot read."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    args = {"proxy": proxy.url}
+    with connected(tls_sandbox, verify_ssl=context, httpx_args=args) as client:
+        assert estates(client).status_code == 200
+    assert proxy.asked == ["CONNECT " + tls_sandbox.base_url.removeprefix("https://")] * 2
+
+
+def test_proxy_of_the_environment(
+    setle_sandbox: Sandbox, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment's proxy is taken for both, unless trust_env says otherwise."""
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with connected(setle_sandbox, httpx_args={"trust_env": False}) as client:
+        assert estates(client).status_code == 200
+    assert proxy.asked == []
+    with connected(setle_sandbox) as client:
+        assert estates(client).status_code == 200
+    assert len(proxy.asked) == 2
+
+
+@pytest.mark.parametrize("place", ["verify_ssl", "verify"])
+def test_authority(place: str, tls_sandbox: Sandbox, authority: trustme.CA) -> None:
+    """A TLS context holds for API calls and token requests, under either name."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    more = {place: context} if place == "verify_ssl" else {"httpx_args": {"verify": context}}
+    with connected(tls_sandbox, **more) as client:
+        assert estates(client).status_code == 200
+        assert asyncio.run(_get_async(client)) == 200
+    assert tls_sandbox.token_requests == 1
+
+
+async def _get_async(client: setle_api.AuthenticatedClient) -> int:
+    async with client.get_async_httpx_client() as connection:
+        return (await connection.get(ESTATES)).status_code
+
+
+def test_unknown_authority(tls_sandbox: Sandbox) -> None:
+    """A certificate that nobody vouches for fails the token request, and nothing is sent."""
+    with connected(tls_sandbox) as client, pytest.raises(setle.TokenUnavailableError) as caught:
+        estates(client)
+    assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value)
+    assert tls_sandbox.token_requests == 0
+
+
+def test_no_verification(tls_sandbox: Sandbox) -> None:
+    """Whoever turns verification off gets through without it."""
+    with connected(tls_sandbox, verify_ssl=False) as client:
+        assert estates(client).status_code == 200
+
+
+@pytest.mark.filterwarnings("ignore:.verify=<str>. is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Use .ssl_context:DeprecationWarning")
+def test_authority_in_a_file(tls_sandbox: Sandbox, authority: trustme.CA, tmp_path: Path) -> None:
+    """The authority may come from a file."""
+    pem = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(pem))
+    with connected(tls_sandbox, verify_ssl=str(pem)) as client:
+        assert estates(client).status_code == 200
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+@pytest.mark.parametrize(
+    "more",
+    [{"verify_ssl": "missing.pem"}, {"httpx_args": {"cert": "missing.pem"}}],
+    ids=["verify_ssl", "cert"],
+)
+def test_missing_file(more: dict[str, Any], tls_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A file that is not there is reported at once."""
+    with pytest.raises(setle.ConfigurationError, match="No such file"):
+        connected(tls_sandbox, **more)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+def test_client_certificate(tmp_path: Path, authority: trustme.CA) -> None:
+    """A client certificate is shown to the token endpoint."""
+    server_pem, client_pem = tmp_path / "server.pem", tmp_path / "client.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(server_pem))
+    authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(str(client_pem))
+    ours = ssl.create_default_context()
+    authority.configure_trust(ours)
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    theirs.load_cert_chain(server_pem)
+    authority.configure_trust(theirs)
+    theirs.verify_mode = ssl.CERT_REQUIRED
+    shown: list[object] = []
+
+    def serve(listener: socket.socket) -> None:
+        with listener.accept()[0] as raw, theirs.wrap_socket(raw, server_side=True) as connection:
+            connection.recv(65536)
+            shown.append(connection.getpeercert())
+            connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        source = setle.TokenSource(
+            setle.ClientCredentials("id", "secret"),
+            base_url=f"https://127.0.0.1:{listener.getsockname()[1]}",
+            store=setle.MemoryTokenStore(),
+            verify_ssl=ours,
+            httpx_args={"cert": str(client_pem)},
+        )
+        with pytest.raises(setle.TokenRejectedError):
+            source.get_token()
+        thread.join()
+    assert shown != [None]
+    assert len(shown) == 1

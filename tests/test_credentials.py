@@ -1,0 +1,352 @@
+"""Client credentials: what is taken, what is refused without being shown, and from where."""
+
+import contextvars
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import setle
+from setle.testing import Sandbox
+
+ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
+SECRET = "5f0c" * 16
+
+# What cannot be sent, and what is said of it.
+BAD_VALUES = [
+    ("", "is missing or empty"),
+    (" ", "is missing or empty"),
+    ("\n", "is missing or empty"),
+    ("sho\nwn", "contains a line break"),
+    ("sho\rwn", "contains a line break"),
+    ("shown\r\n", "contains a line break"),
+    ("shöwn", "is not ASCII"),
+    ("shown\u200b", "is not ASCII"),
+    (" shown", "begins or ends with a blank"),
+    ("shown ", "begins or ends with a blank"),
+    ("shown\t", "begins or ends with a blank"),
+    ("sho\x00wn", "contains a control character"),
+    ("sho\x7fwn", "contains a control character"),
+]
+bad_values = pytest.mark.parametrize(("value", "problem"), BAD_VALUES)
+# No variable can hold a null byte.
+bad_variables = pytest.mark.parametrize(
+    ("value", "problem"), [pair for pair in BAD_VALUES if "\x00" not in pair[0]]
+)
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start without the developer's own settings."""
+    for name in [name for name in os.environ if name.startswith("SETLE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, object], None]:
+    """Return a function that sets a variable."""
+    return lambda name, value: monkeypatch.setenv(name, str(value))
+
+
+def refused(make: Callable[[], object]) -> str:
+    with pytest.raises(setle.ConfigurationError) as caught:
+        make()
+    for piece in ("sho", "own", SECRET):
+        assert piece not in str(caught.value)
+    return str(caught.value)
+
+
+def source_of(credentials: Any, sandbox: Sandbox) -> setle.TokenSource:
+    return setle.TokenSource(
+        credentials, base_url=sandbox.base_url, store=setle.MemoryTokenStore(), verify_ssl=False
+    )
+
+
+@pytest.mark.parametrize("value", ["a", "a b", "a:b=c/d+e~", '"\\', SECRET])
+def test_good_value(value: str) -> None:
+    """Whatever a header can carry unchanged is taken as it is."""
+    credentials = setle.ClientCredentials(value, value)
+    assert (credentials.client_id, credentials.client_secret) == (value, value)
+
+
+@bad_values
+def test_bad_argument(value: str, problem: str) -> None:
+    """A value that no header can carry is refused by the argument's name, and not shown."""
+    message = refused(lambda: setle.ClientCredentials(value, SECRET))
+    assert message.startswith("client_id ")
+    assert problem in message
+    message = refused(lambda: setle.ClientCredentials(ID, value))
+    assert message.startswith("client_secret ")
+    assert problem in message
+
+
+@pytest.mark.parametrize("value", [None, 5, b"shown", ["shown"]])
+def test_no_string(value: Any) -> None:
+    """A value that is no string is refused."""
+    assert "client_id is not a string" in refused(lambda: setle.ClientCredentials(value, SECRET))
+    assert "client_secret is not a string" in refused(lambda: setle.ClientCredentials(ID, value))
+
+
+def test_variables(env: Callable[[str, object], None]) -> None:
+    """Both come from the environment."""
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET", SECRET)
+    assert setle.ClientCredentials.from_env() == setle.ClientCredentials(ID, SECRET)
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\n\n"])
+@pytest.mark.parametrize("other", [None, ""])
+def test_secret_file(
+    ending: str, other: str | None, tmp_path: Path, env: Callable[[str, object], None]
+) -> None:
+    """The secret comes from a file, without the line breaks at its end."""
+    file = tmp_path / "secret"
+    file.write_bytes((SECRET + ending).encode())
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET_FILE", file)
+    if other is not None:
+        env("SETLE_CLIENT_SECRET", other)
+    assert setle.ClientCredentials.from_env().client_secret == SECRET
+
+
+def test_secret_file_is_read_anew(tmp_path: Path, env: Callable[[str, object], None]) -> None:
+    """A secret that was rotated in its file is picked up."""
+    file = tmp_path / "secret"
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET_FILE", file)
+    file.write_text("old")
+    assert setle.ClientCredentials.from_env().client_secret == "old"
+    file.write_text("new")
+    assert setle.ClientCredentials.from_env().client_secret == "new"
+
+
+@bad_variables
+@pytest.mark.parametrize("name", ["SETLE_CLIENT_ID", "SETLE_CLIENT_SECRET"])
+def test_bad_variable(
+    name: str, value: str, problem: str, env: Callable[[str, object], None]
+) -> None:
+    """A variable that cannot be used is named, and its value is not shown."""
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET", SECRET)
+    env(name, value)
+    message = refused(setle.ClientCredentials.from_env)
+    assert message.startswith(name + " ")
+    assert problem in message
+
+
+@pytest.mark.parametrize("name", ["SETLE_CLIENT_ID", "SETLE_CLIENT_SECRET"])
+def test_missing_variable(name: str, env: Callable[[str, object], None]) -> None:
+    """A variable that is missing is named."""
+    for other in {"SETLE_CLIENT_ID", "SETLE_CLIENT_SECRET"} - {name}:
+        env(other, "a")
+    assert refused(setle.ClientCredentials.from_env).startswith(f"{name} is missing")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is missing or empty"),
+        (b"\r\n", "is missing or empty"),
+        (b"sho\nwn\n", "contains a line break"),
+        (b"shown \n", "begins or ends with a blank"),
+        ("\ufeffshown".encode(), "is not ASCII"),
+        (b"sho\xffwn", "is not text in UTF-8"),
+        (b"sho\x00wn", "contains a control character"),
+    ],
+)
+def test_bad_secret_file(
+    content: bytes, problem: str, tmp_path: Path, env: Callable[[str, object], None]
+) -> None:
+    """A file that holds no secret is named by its variable, and its content is not shown."""
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET_FILE", file)
+    message = refused(setle.ClientCredentials.from_env)
+    assert "SETLE_CLIENT_SECRET_FILE " in message
+    assert problem in message
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [("shown", "No such file"), (".", "Is a directory"), (SECRET * 10, "File name too long")],
+)
+def test_unreadable_secret_file(
+    path: str, problem: str, env: Callable[[str, object], None]
+) -> None:
+    """A file that cannot be read is not named: somebody may have put the secret there."""
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET_FILE", path)
+    message = refused(setle.ClientCredentials.from_env)
+    assert "SETLE_CLIENT_SECRET_FILE names cannot be read" in message
+    assert problem in message
+
+
+def test_both_set(tmp_path: Path, env: Callable[[str, object], None]) -> None:
+    """Two secrets are one too many."""
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET", SECRET)
+    env("SETLE_CLIENT_SECRET_FILE", tmp_path)
+    message = refused(setle.ClientCredentials.from_env)
+    assert "SETLE_CLIENT_SECRET and SETLE_CLIENT_SECRET_FILE are both set" in message
+
+
+def test_missing_at_once(setle_sandbox: Sandbox) -> None:
+    """A source without credentials says so when it is made."""
+    assert refused(lambda: source_of(None, setle_sandbox)).startswith("SETLE_CLIENT_ID ")
+
+
+def test_lost_later(setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that are gone when a token is needed are a configuration error there."""
+    monkeypatch.setenv("SETLE_CLIENT_ID", ID)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET", SECRET)
+    source = source_of(None, setle_sandbox)
+    monkeypatch.delenv("SETLE_CLIENT_ID")
+    assert refused(source.get_token).startswith("SETLE_CLIENT_ID ")
+    assert setle_sandbox.token_requests == 0
+
+
+@pytest.mark.parametrize("credentials", ["shown", ("shown", SECRET), {"shown": SECRET}, 5])
+def test_wrong_type(credentials: Any, setle_sandbox: Sandbox) -> None:
+    """What is neither credentials nor a callable is refused by the name of its type."""
+    message = refused(lambda: source_of(credentials, setle_sandbox))
+    assert message.endswith(f"not {type(credentials).__name__}")
+
+
+def test_key_has_nothing_to_guess() -> None:
+    """The name under which tokens are shared is a hash of URL, id and secret."""
+    keys = {
+        setle.ClientCredentials(*pair).key(url)
+        for pair in [("a", "b"), ("a", "c"), ("b", "b"), ("ab", "b")]
+        for url in ("https://one.example", "https://two.example")
+    }
+    assert len(keys) == 8
+    assert all(len(key) == 64 and set(key) <= set("0123456789abcdef") for key in keys)
+
+
+def test_repr_has_no_secret() -> None:
+    """The representation shows the id and not the secret."""
+    credentials = setle.ClientCredentials(ID, SECRET)
+    assert ID in repr(credentials)
+    for text in (repr(credentials), str(credentials), f"{credentials}", repr([credentials])):
+        assert SECRET not in text
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_no_pickle(protocol: int) -> None:
+    """Pickling is refused, saying what to do instead."""
+    with pytest.raises(TypeError, match="from_env"):
+        pickle.dumps(setle.ClientCredentials(ID, SECRET), protocol)
+
+
+def test_frozen() -> None:
+    """Credentials do not change; others are other credentials."""
+    credentials = setle.ClientCredentials(ID, SECRET)
+    with pytest.raises(AttributeError):
+        credentials.client_secret = "other"  # type: ignore[misc] # the mistake
+    assert credentials == setle.ClientCredentials(ID, SECRET)
+    assert credentials != setle.ClientCredentials(ID, "other")
+
+
+def test_callable_is_called_for_each_request(setle_sandbox: Sandbox) -> None:
+    """A callable is called before each token request and not for a fresh token."""
+    calls: list[None] = []
+
+    def provide() -> setle.ClientCredentials:
+        calls.append(None)
+        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+
+    source = source_of(provide, setle_sandbox)
+    assert calls == []
+    for expected in (1, 2):
+        token = source.get_token()
+        assert source.get_token() is token
+        assert len(calls) == setle_sandbox.token_requests == expected
+        source.invalidate(token)
+
+
+def test_callable_runs_elsewhere(setle_sandbox: Sandbox) -> None:
+    """A callable runs in another thread, without the context variables of whoever came first."""
+    variable = contextvars.ContextVar("variable", default="unset")
+    variable.set("the caller's")
+    seen: list[object] = []
+
+    def provide() -> setle.ClientCredentials:
+        seen.extend([variable.get(), threading.current_thread()])
+        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+
+    source_of(provide, setle_sandbox).get_token()
+    value, thread = seen
+    assert value == "unset"
+    assert thread is not threading.current_thread()
+
+
+def test_callable_raises(setle_sandbox: Sandbox) -> None:
+    """What a callable raises is told by its type alone, as its text may hold anything."""
+
+    def provide() -> setle.ClientCredentials:
+        raise LookupError(f"no vault for {SECRET}")
+
+    source = source_of(provide, setle_sandbox)
+    with pytest.raises(setle.TokenUnavailableError, match="raised LookupError") as caught:
+        source.get_token()
+    assert SECRET not in str(caught.value)
+    assert setle_sandbox.token_requests == 0
+
+
+def test_callable_recovers(setle_sandbox: Sandbox) -> None:
+    """A callable that failed is called again at the next need, without any back-off."""
+    good = setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+    results = iter([good])
+
+    def provide() -> setle.ClientCredentials:
+        if not failed:
+            failed.append(None)
+            raise OSError
+        return next(results)
+
+    failed: list[None] = []
+    source = source_of(provide, setle_sandbox)
+    with pytest.raises(setle.TokenUnavailableError):
+        source.get_token()
+    source.get_token()
+
+
+@pytest.mark.parametrize("result", [None, "shown", ("shown", SECRET), object()])
+def test_callable_returns_something_else(result: Any, setle_sandbox: Sandbox) -> None:
+    """A callable that returns no credentials is a configuration error."""
+    source = source_of(lambda: result, setle_sandbox)
+    assert refused(source.get_token).endswith(f"not {type(result).__name__}")
+    assert setle_sandbox.token_requests == 0
+
+
+def test_rotated_secret(setle_sandbox: Sandbox) -> None:
+    """A rotated secret is picked up with the next token request."""
+    source = source_of(
+        lambda: setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret),
+        setle_sandbox,
+    )
+    token = source.get_token()
+    setle_sandbox.rotate_secret()
+    source.invalidate(token)
+    assert source.get_token().value != token.value
+    assert setle_sandbox.tokens_issued == setle_sandbox.token_requests == 2
+
+
+def test_refusal_holds_until_the_credentials_change(setle_sandbox: Sandbox) -> None:
+    """Refused credentials are not tried again at once, others are."""
+    secrets = ["wrong", setle_sandbox.client_secret]
+    source = source_of(
+        lambda: setle.ClientCredentials(setle_sandbox.client_id, secrets[0]), setle_sandbox
+    )
+    for _ in range(3):
+        with pytest.raises(setle.TokenRejectedError):
+            source.get_token()
+    assert setle_sandbox.token_requests == 1
+    del secrets[0]
+    source.get_token()
+    assert setle_sandbox.token_requests == 2

@@ -1,0 +1,90 @@
+"""The exception tree, and that errors survive every way of being passed on."""
+
+import copy
+import pickle
+from collections.abc import Callable
+
+import pytest
+
+import setle
+
+TREE: dict[type[Exception], type[Exception]] = {
+    setle.SetleError: Exception,
+    setle.ConfigurationError: setle.SetleError,
+    setle.TokenError: setle.SetleError,
+    setle.TokenRejectedError: setle.TokenError,
+    setle.TokenUnavailableError: setle.TokenError,
+    setle.TokenResponseError: setle.TokenError,
+}
+TOKEN_ERRORS = [kind for kind in TREE if issubclass(kind, setle.TokenError)]
+COPIES: dict[str, Callable[[Exception], Exception]] = {
+    **{
+        f"pickle {protocol}": lambda error, protocol=protocol: pickle.loads(  # type: ignore[misc] # mypy sees no type for the default
+            pickle.dumps(error, protocol)
+        )
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+    },
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+copies = pytest.mark.parametrize("copied", COPIES.values(), ids=list(COPIES))
+
+
+@pytest.mark.parametrize(("kind", "base"), TREE.items())
+def test_tree(kind: type[Exception], base: type[Exception]) -> None:
+    """Each error has its one place in the tree, and says what it stands for."""
+    assert kind.__bases__ == (base,)
+    assert kind.__doc__
+
+
+@pytest.mark.parametrize("kind", TOKEN_ERRORS)
+def test_defaults(kind: type[setle.TokenError]) -> None:
+    """Without an answer an error has neither status nor messages."""
+    error = kind("no answer")
+    assert str(error) == "no answer"
+    assert (error.status_code, error.messages, error.retry_after) == (None, [], None)
+
+
+@copies
+@pytest.mark.parametrize("kind", TOKEN_ERRORS)
+def test_copy_of_a_token_error(
+    kind: type[setle.TokenError], copied: Callable[[Exception], Exception]
+) -> None:
+    """A copy has the type, the text and all attributes of the original."""
+    error = kind("try again", status_code=503, messages=["one", "two"], retry_after=1.5)
+    twin = copied(error)
+    assert type(twin) is kind
+    assert isinstance(twin, setle.TokenError)
+    assert str(twin) == "try again"
+    assert (twin.status_code, twin.messages, twin.retry_after) == (503, ["one", "two"], 1.5)
+
+
+@copies
+@pytest.mark.parametrize("kind", [setle.SetleError, setle.ConfigurationError])
+def test_copy_of_another_error(
+    kind: type[Exception], copied: Callable[[Exception], Exception]
+) -> None:
+    """A copy has the type and the text of the original."""
+    twin = copied(kind("base_url is not a URL"))
+    assert type(twin) is kind
+    assert str(twin) == "base_url is not a URL"
+
+
+def test_copy_has_no_past() -> None:
+    """A copy has neither traceback nor cause of the original, whose frames hold the secret."""
+    try:
+        try:
+            raise OSError("inner")
+        except OSError as inner:
+            raise setle.TokenUnavailableError("outer") from inner
+    except setle.TokenUnavailableError as error:
+        twin = copy.copy(error)
+    assert (twin.__cause__, twin.__context__, twin.__traceback__) == (None, None, None)
+
+
+def test_messages_are_the_errors_own() -> None:
+    """The messages do not change with the list they were made from."""
+    messages = ["one"]
+    error = setle.TokenError("failed", messages=messages)
+    messages.append("two")
+    assert error.messages == ["one"]

@@ -1,0 +1,135 @@
+"""The store that every process has, and which objects pass for a store."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import pytest
+
+import setle
+from setle import _clock
+from setle._lifetime import Instant
+from setle._store import resolve_store
+
+
+class Slotted:
+    __slots__ = ()
+
+    def load(self, key: str) -> setle.AccessToken | None:
+        raise NotImplementedError
+
+    def save(self, key: str, token: setle.AccessToken) -> None:
+        raise NotImplementedError
+
+    def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+class Minimal(Slotted):
+    """Has everything that the protocol asks for."""
+
+
+def token(value: str, *, lifetime: float = 60.0) -> setle.AccessToken:
+    moment = Instant(_clock.monotonic(), _clock.wall())
+    return setle.AccessToken.issued(value, lifetime, at=moment)
+
+
+def test_nothing_saved() -> None:
+    """An empty store has no token."""
+    assert setle.MemoryTokenStore().load("a key") is None
+
+
+def test_saved() -> None:
+    """A token is loaded under its own key and no other."""
+    store = setle.MemoryTokenStore()
+    one, other = token("one"), token("other")
+    store.save("a key", one)
+    store.save("another key", other)
+    assert store.load("a key") is one
+    assert store.load("another key") is other
+
+
+def test_replaced() -> None:
+    """The last token saved under a key is the one that is loaded."""
+    store = setle.MemoryTokenStore()
+    store.save("a key", token("old"))
+    store.save("a key", new := token("new"))
+    assert store.load("a key") is new
+
+
+def test_stores_are_apart() -> None:
+    """Two stores share nothing."""
+    store = setle.MemoryTokenStore()
+    store.save("a key", token("one"))
+    assert setle.MemoryTokenStore().load("a key") is None
+
+
+def test_ended_tokens_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens of credentials that are no longer used do not add up."""
+    monkeypatch.setattr(_clock, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(_clock, "wall", lambda: 5000.0)
+    store = setle.MemoryTokenStore()
+    store.save("short", token("short", lifetime=10))
+    store.save("long", long := token("long", lifetime=1000))
+    monkeypatch.setattr(_clock, "monotonic", lambda: 1010.0)
+    store.save("a key", token("one"))
+    assert store.load("short") is None
+    assert store.load("long") is long
+
+
+def test_lock_is_taken_by_everybody() -> None:
+    """The lock keeps nobody out: within a process there is one refresh per key anyway."""
+    store = setle.MemoryTokenStore()
+    with store.lock("a key", 0.0), store.lock("a key", 0.0) as extend:
+        assert extend is None
+
+
+def test_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a setting there is one store for the whole process."""
+    monkeypatch.delenv("SETLE_TOKEN_STORE", raising=False)
+    store = resolve_store(None)
+    assert isinstance(store, setle.MemoryTokenStore)
+    assert resolve_store(None) is store
+
+
+@pytest.mark.parametrize("name", ["memory", ""])
+def test_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process's own store can be asked for by name; an empty name counts as none."""
+    default = resolve_store(None)
+    monkeypatch.setenv("SETLE_TOKEN_STORE", name)
+    assert resolve_store(None) is default
+
+
+@pytest.mark.parametrize("name", ["Memory", "shown", "shown://user:password@host"])
+def test_unknown_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown name is a configuration error that does not show it."""
+    monkeypatch.setenv("SETLE_TOKEN_STORE", name)
+    with pytest.raises(setle.ConfigurationError, match=r"^SETLE_TOKEN_STORE ") as caught:
+        resolve_store(None)
+    assert name not in str(caught.value)
+
+
+@pytest.mark.parametrize("store", [setle.MemoryTokenStore(), Minimal()])
+def test_argument(store: setle.TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any object with the protocol's methods is a store, and wins over the variable."""
+    monkeypatch.setenv("SETLE_TOKEN_STORE", "unknown")
+    assert resolve_store(store) is store
+
+
+@pytest.mark.parametrize("store", [{}, "memory", 5, object(), Minimal, setle.MemoryTokenStore])
+def test_no_store(store: Any) -> None:
+    """An object without the methods, or the class of a store, is refused by its type's name."""
+    with pytest.raises(setle.ConfigurationError, match=f"not {type(store).__name__}$"):
+        resolve_store(store)
+
+
+def test_store_without_weak_references() -> None:
+    """A store that cannot be referenced weakly is refused at once, not at the first call."""
+    with pytest.raises(setle.ConfigurationError, match="__weakref__ to Slotted"):
+        resolve_store(Slotted())
+
+
+def test_refused_by_the_source() -> None:
+    """A source checks its store when it is made."""
+    credentials = setle.ClientCredentials("id", "secret")
+    with pytest.raises(setle.ConfigurationError, match="store"):
+        setle.TokenSource(credentials, store={})  # type: ignore[arg-type] # the mistake
