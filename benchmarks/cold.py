@@ -1,6 +1,7 @@
 """What the start costs: imports, and everybody wanting the first token at once."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -33,8 +34,9 @@ def measure(effort: Effort) -> Iterator[Figure]:
 
 
 def _run(program: str) -> float:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SETLE_")}
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], env=env, check=True)
     return time.perf_counter() - began
 
 

@@ -38,7 +38,7 @@ def test_shows_picture_and_table_and_succeeds() -> None:
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert re.search(r"^[0-9a-f]{8}  ○[━┄ ]+ +\d+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^[0-9a-f]{8}  +○[━┄ ]+ +\d+$", done.stdout, re.MULTILINE)
     assert re.search(r"^[0-9a-f]{8}  +◇", done.stdout, re.MULTILINE)
     assert "▼" in done.stdout.split("serves calls")[0]
     for row in ("calls", "token requests", "slowest call at a roll-over", "median call"):

@@ -73,7 +73,7 @@ class Stage:
 
     def play(self) -> None:
         """Do what is due now."""
-        if self._blip_is_due and self.sandbox.tokens_issued == 2:
+        if self._blip_is_due and self.sandbox.tokens_issued >= 2:
             self._blip_is_due = False
             self.sandbox.script_token(*[Answer(503)] * self.blip)
             self._note(f"the next {self.blip} token requests will be answered 503")
