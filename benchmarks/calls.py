@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
+
 import setle
 
 from ._measure import Effort, Figure, interleaved

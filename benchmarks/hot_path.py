@@ -6,6 +6,7 @@ import timeit
 from collections.abc import Iterator
 
 import httpx
+
 import setle
 
 from ._measure import Effort, Figure, interleaved

@@ -34,9 +34,7 @@ def main() -> int:
 
 
 def _fail(message: str, *, status: int) -> int:
-    # Part of it may be the server's own words: keep them to one line of plain text.
-    line = " ".join(message.split())
-    print("error:", "".join(c for c in line if c.isprintable()), file=sys.stderr)
+    print("error:", message, file=sys.stderr)
     return status
 
 

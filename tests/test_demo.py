@@ -8,14 +8,14 @@ import subprocess
 import sys
 
 import pytest
-from setle.testing import Record
 
 from benchmarks.demo.load import Call
 from benchmarks.demo.picture import ASCII, UNICODE, Glyphs, timeline
 from benchmarks.demo.story import Why, allowed_requests, slowest, story_of, verdict
+from setle.testing import Record
 
 COMMAND = [sys.executable, "-W", "error", "-m", "benchmarks.demo"]
-FINGERPRINTS = ("a" * 12, "b" * 12, "c" * 12, "d" * 12)
+FINGERPRINTS = ("a" * 8, "b" * 8, "c" * 8, "d" * 8)
 
 
 def environment(**settings: str) -> dict[str, str]:

@@ -26,6 +26,7 @@ def main() -> int:
     options = parser.parse_args()
 
     from rich.console import Console
+
     from setle.testing import Sandbox
 
     from .load import Load

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 import httpx
+
 from setle_api import AuthenticatedClient
 
 THREADS = 4

@@ -10,6 +10,7 @@ from enum import Enum
 from statistics import median
 
 import attrs
+
 from setle.testing import Record
 
 from .load import Call
@@ -99,7 +100,7 @@ def story_of(log: Iterable[Record], *, began: float, delay: float, revoked: floa
     revoked = None if revoked is None else revoked - began
     for record in log:
         at = record.at - began
-        fingerprint = (record.token or "")[:8]
+        fingerprint = record.token or ""
         if record.path != TOKEN_PATH:
             if record.status == 200 and fingerprint in tokens:
                 tokens[fingerprint].served.append(at)

@@ -75,7 +75,7 @@ def test_words_of_the_server_stay_one_plain_line(setle_sandbox: Sandbox) -> None
     done = ask(settings(setle_sandbox))
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "no coffee[2J" in done.stderr
+    assert "no coffee [2J" in done.stderr
 
 
 def test_interrupt_leaves_one_line(setle_sandbox: Sandbox) -> None:

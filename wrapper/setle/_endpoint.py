@@ -85,7 +85,7 @@ class TokenEndpoint:
         with loading:
             import tenacity
 
-        jitter = tenacity.wait_random_exponential(multiplier=0.5, max=5)
+        jitter = tenacity.wait_random_exponential(multiplier=0.25, max=5)
 
         def pause(state: tenacity.RetryCallState) -> float:
             failure: Any = state.outcome and state.outcome.exception()

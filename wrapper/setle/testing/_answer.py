@@ -60,7 +60,7 @@ class Record:
         method: ``POST``, ``GET``, …
         path: The path, without the query.
         status: The status, or None if the connection was closed unanswered.
-        token: The fingerprint (the first 12 hex digits of the SHA-256) of the
+        token: The fingerprint (the first 8 hex digits of the SHA-256) of the
             token issued or presented, or None.
     """
 
