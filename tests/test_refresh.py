@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -164,6 +165,28 @@ def test_an_older_stored_token_does_not_replace_a_newer_one(sandbox: Sandbox, cl
     join_refreshes()
     assert source.get_token() not in (newer, oldest)
     assert sandbox.token_requests == 3
+
+
+def test_the_token_in_hand_is_not_taken_from_the_store_for_a_new_one(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """A store may round its end up a little; that makes it no other token."""
+
+    class Rounding(setle.MemoryTokenStore):
+        def load(self, key: str) -> setle.AccessToken | None:
+            token = super().load(key)
+            if token is None:
+                return None
+            end = token.expires_at + timedelta(milliseconds=1)
+            return setle.AccessToken(token.value, end, token.lifetime)
+
+    source = source_of(sandbox, store=Rounding())
+    old = source.get_token()
+    clock.go_on(3600 - 31)
+    assert source.get_token() == old
+    join_refreshes()
+    assert source.get_token() != old
+    assert sandbox.token_requests == 2
 
 
 def _key(sandbox: Sandbox) -> str:
