@@ -202,6 +202,18 @@ def test_another_source_does_not_start_with_a_rejected_token(sandbox: Sandbox) -
     assert source_of(sandbox, store=store).get_token() != old
 
 
+def test_a_late_rejection_brings_no_other_rejected_token_back(sandbox: Sandbox) -> None:
+    """One source saw both tokens rejected, another one only now reports the first."""
+    store = setle.MemoryTokenStore()
+    quick, late = source_of(sandbox, store=store), source_of(sandbox, store=store)
+    first = late.get_token()
+    for _ in range(2):
+        quick.invalidate(quick.get_token())
+    late.invalidate(first)
+    late.get_token()
+    assert sandbox.token_requests == 3
+
+
 def test_other_credentials_never_meet_a_token(sandbox: Sandbox) -> None:
     """The same store keeps them apart, by base URL, id and secret."""
     store = setle.MemoryTokenStore()

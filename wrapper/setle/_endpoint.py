@@ -152,6 +152,8 @@ class TokenEndpoint:
                 # httpx takes no more than Authorization off on the way to another host: the
                 # secret would go along.
                 follow_redirects=False,
+                # The body's size is limited as it comes, and a compressed one could expand.
+                headers={"Accept-Encoding": "identity"},
                 event_hooks={"response": [gate]},
                 **self._route,
             )
