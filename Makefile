@@ -11,7 +11,7 @@ UV     := uv==0.13.9
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test check lint format types imports generate check-generated bench lock clean
+.PHONY: help setup demo token test test-lowest check lint format types imports generate check-generated bench lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,14 @@ test: $(READY) ## Run the tests, with branch coverage
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-lowest: ## Run them with the lowest versions that pyproject.toml allows
+	rm -rf $(VENV)-lowest
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
+	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest --requirements requirements-dev.lock
+	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest --upgrade --resolution lowest-direct --editable '.[sandbox]'
+	$(VENV)-lowest/bin/python -m pytest --ignore tests/pipeline
 
 check: lint types imports check-generated ## Lint, format, types, imports, drift of generated/
 
@@ -74,5 +82,5 @@ lock: ## Pin the newest allowed versions, with hashes
 	rm -rf $(VENV)-lock
 
 clean: ## Remove everything `make` built
-	rm -rf $(VENV) $(VENV)-lock .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-lowest .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -140,6 +140,11 @@ def test_secret_that_json_escapes(secret: str) -> None:
     assert error.messages == ['{"value": "***"}', "***"]
 
 
+def test_control_characters_are_taken_out() -> None:
+    """What a server says can neither forge a line of a log nor steer a terminal."""
+    assert blanked("one\r\ntwo\x1b[2J\u2028three", "secret") == "one  two [2J three"
+
+
 def test_blanked_leaves_the_rest() -> None:
     """A text without the secret stays as it is."""
     assert blanked("nothing here", SECRET) == "nothing here"

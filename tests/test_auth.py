@@ -138,6 +138,16 @@ def test_an_api_that_always_rejects_costs_few_token_requests(api: Api, sandbox: 
     assert sandbox.token_requests <= 5
 
 
+def test_a_replacement_that_is_rejected_too_starts_a_hold(api: Api, sandbox: Sandbox) -> None:
+    """The call is replayed once, and calls after it cost no token request for a second."""
+    api.source.get_token()
+    sandbox.reject_api = True
+    assert api.send("GET", ESTATES).status_code == 401
+    assert (sandbox.api_requests, sandbox.token_requests) == (2, 2)
+    api.send_all(*[("GET", ESTATES)] * 5)
+    assert (sandbox.api_requests, sandbox.token_requests) == (7, 2)
+
+
 def test_clients_made_per_call_share_the_hold_on_rejections(sandbox: Sandbox) -> None:
     """A new client for each of twenty rejected calls makes no difference."""
     sandbox.reject_api = True
@@ -248,6 +258,17 @@ def test_a_401_from_another_origin_drops_nothing(api: Api, sandbox: Sandbox) -> 
         sandbox.script_api(Answer(307, headers=elsewhere))
         assert api.send("GET", ESTATES, follow_redirects=True).status_code == 401
         assert [record.token for record in stranger.log] == [None]
+    assert api.source.get_token() == token
+    assert sandbox.token_requests == 1
+
+
+def test_a_401_without_the_token_drops_nothing(api: Api, sandbox: Sandbox) -> None:
+    """Redirected elsewhere and back, the request has lost its token on the way."""
+    token = api.source.get_token()
+    with Sandbox() as stranger:
+        sandbox.script_api(Answer(307, headers={"Location": stranger.base_url + ESTATES}))
+        stranger.script_api(Answer(307, headers={"Location": sandbox.base_url + ESTATES}))
+        assert api.send("GET", ESTATES, follow_redirects=True).status_code == 401
     assert api.source.get_token() == token
     assert sandbox.token_requests == 1
 

@@ -41,9 +41,9 @@ def test_names() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_name(name: str) -> None:
-    """Each name is there, is listed, and says what it is for."""
+    """Each name is there, is looked up only once, is listed, and says what it is for."""
     value = getattr(setle, name)
-    assert value is getattr(setle, name)
+    assert vars(setle)[name] is value
     assert name in dir(setle)
     assert value.__name__ == name
     assert value.__doc__

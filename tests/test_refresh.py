@@ -4,12 +4,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
 import setle
 from setle.testing import Answer, Sandbox
-from tests.support import Clock, join_refreshes, source_of
+from tests.support import Clock, credentials_of, join_refreshes, source_of
 
 
 class Recording(setle.MemoryTokenStore):
@@ -150,21 +151,46 @@ def test_a_stored_token_in_its_window_is_used_and_refreshed_early(
 
 
 def test_an_older_stored_token_does_not_replace_a_newer_one(sandbox: Sandbox, clock: Clock) -> None:
-    """A store that lost the last save is not believed."""
+    """A store that lost the last save is not believed, however long its token would last."""
     store = Recording()
-    source = source_of(sandbox, store=store)
-    source.get_token()
-    clock.go_on(3600 - 31)
-    store.fails = "save"
-    source.get_token()
-    join_refreshes()
+    sandbox.lifetime = 86_400
+    oldest = source_of(sandbox, store=store).get_token()
+    source = source_of(sandbox, store=Recording())
+    clock.go_on(1)
+    sandbox.lifetime = 60
     newer = source.get_token()
-    store.fails = ""
-    clock.go_on(3600 - 31)
+    source._refresh._store.save(_key(sandbox), oldest)
+    clock.go_on(55)
     assert source.get_token() == newer
     join_refreshes()
-    assert source.get_token() != newer
+    assert source.get_token() not in (newer, oldest)
     assert sandbox.token_requests == 3
+
+
+def test_the_token_in_hand_is_not_taken_from_the_store_for_a_new_one(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """A store may round its end up a little; that makes it no other token."""
+
+    class Rounding(setle.MemoryTokenStore):
+        def load(self, key: str) -> setle.AccessToken | None:
+            token = super().load(key)
+            if token is None:
+                return None
+            end = token.expires_at + timedelta(milliseconds=1)
+            return setle.AccessToken(token.value, end, token.lifetime)
+
+    source = source_of(sandbox, store=Rounding())
+    old = source.get_token()
+    clock.go_on(3600 - 31)
+    assert source.get_token() == old
+    join_refreshes()
+    assert source.get_token() != old
+    assert sandbox.token_requests == 2
+
+
+def _key(sandbox: Sandbox) -> str:
+    return credentials_of(sandbox).key(sandbox.base_url)
 
 
 def test_another_source_does_not_start_with_a_rejected_token(sandbox: Sandbox) -> None:
@@ -174,6 +200,18 @@ def test_another_source_does_not_start_with_a_rejected_token(sandbox: Sandbox) -
     old = first.get_token()
     first.invalidate(old)
     assert source_of(sandbox, store=store).get_token() != old
+
+
+def test_a_late_rejection_brings_no_other_rejected_token_back(sandbox: Sandbox) -> None:
+    """One source saw both tokens rejected, another one only now reports the first."""
+    store = setle.MemoryTokenStore()
+    quick, late = source_of(sandbox, store=store), source_of(sandbox, store=store)
+    first = late.get_token()
+    for _ in range(2):
+        quick.invalidate(quick.get_token())
+    late.invalidate(first)
+    late.get_token()
+    assert sandbox.token_requests == 3
 
 
 def test_other_credentials_never_meet_a_token(sandbox: Sandbox) -> None:

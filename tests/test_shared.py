@@ -44,6 +44,12 @@ def failed(shared: Shared, failure: setle.TokenError) -> None:
     flight.end(None, failure)
 
 
+def refused(shared: Shared) -> setle.TokenError:
+    with pytest.raises(setle.TokenError) as caught:
+        shared.claim(Flight(15.0))
+    return caught.value
+
+
 def source_of(sandbox: Sandbox, store: setle.TokenStore, secret: str = "") -> setle.TokenSource:
     return setle.TokenSource(
         setle.ClientCredentials(sandbox.client_id, secret or sandbox.client_secret),
@@ -88,9 +94,10 @@ def test_back_off(failure: setle.TokenError, delay: float, clock: Clock) -> None
     with mutex:
         failed(shared, failure)
         clock.now += delay - 0.01
-        with pytest.raises(type(failure), match=str(failure)) as caught:
-            shared.claim(Flight(15.0))
-        assert caught.value is not failure
+        copies = {refused(shared), refused(shared), failure}
+        assert len(copies) == 3
+        assert {type(one) for one in copies} == {type(failure)}
+        assert {one.retry_after for one in copies} == {failure.retry_after}
         clock.now += 0.01
         another = Flight(15.0)
         assert shared.claim(another) is another

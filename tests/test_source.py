@@ -201,6 +201,12 @@ def test_each_waiter_raises_its_own_copy(sandbox: Sandbox) -> None:
     assert caught.value.__context__ is None
     modules = {entry.frame.f_globals["__name__"] for entry in caught.traceback}
     assert modules == {__name__, "setle._source"}
+    with pytest.raises(setle.TokenUnavailableError):
+        source.get_token()
+    assert source._flight is not None
+    for kept in (source._flight.failure, source._refresh.shared._failure):
+        assert isinstance(kept, setle.TokenUnavailableError)
+        assert kept.__traceback__ is None
 
 
 def test_two_sources_share_successes(sandbox: Sandbox) -> None:

@@ -79,6 +79,28 @@ async def test_a_cancelled_caller_cancels_its_own_waiting_only(sandbox: Sandbox)
     assert sandbox.token_requests == 1
 
 
+async def test_a_token_dropped_before_its_waiter_wakes_is_not_handed_out(
+    sandbox: Sandbox,
+) -> None:
+    """A task that is late to wake up looks again."""
+    source = source_of(sandbox)
+    tokens = []
+
+    async def wait() -> None:
+        tokens.append(await source.aget_token())
+
+    async with anyio.create_task_group() as tasks:
+        with sandbox.hold():
+            tasks.start_soon(wait)
+            await _in_thread(sandbox, 1)
+        join_refreshes()  # blocks the loop, so that the waiter cannot wake yet
+        dropped = source.get_token()
+        source.invalidate(dropped)
+    assert tokens
+    assert dropped not in tokens
+    assert sandbox.token_requests == 2
+
+
 async def test_a_timeout_of_the_callers_own_costs_no_request(sandbox: Sandbox) -> None:
     """What the first caller gave up on is there for the next one."""
     source = source_of(sandbox)

@@ -147,8 +147,12 @@ def test_a_source_waits_no_longer_for_anothers_request_than_its_own_deadline(
         first = threading.Thread(target=patient.get_token)
         first.start()
         sandbox.wait_for(token_requests=1)
+        before = set(threading.enumerate())
         with pytest.raises(setle.TokenUnavailableError, match=r"0\.05 s"):
             hasty.get_token()
+        for thread in set(threading.enumerate()) - before:
+            thread.join(10)
+            assert not thread.is_alive()
     first.join()
     assert sandbox.token_requests == 1
 

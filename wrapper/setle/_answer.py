@@ -111,10 +111,10 @@ def _messages(response: "httpx.Response", secret: str) -> Iterable[str]:
 
 
 def blanked(text: str, secret: str) -> str:
-    """Return *text* without *secret*, be it written plainly or as JSON."""
+    """Return *text* without *secret*, in plain form or as JSON, and without control characters."""
     for form in (secret, json.dumps(secret)[1:-1]):
         text = text.replace(form, "***")
-    return text
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _retry_after(response: "httpx.Response") -> float | None:

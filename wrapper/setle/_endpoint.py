@@ -47,7 +47,12 @@ class TokenEndpoint:
     ) -> None:
         args = dict(httpx_args or {})
         self.base_url = checked_base_url(base_url)
-        self._tls = args.get("verify", verify_ssl), args.get("cert"), args.get("trust_env", True)
+        # By name: from httpx 0.27 to 0.28 the first two changed places.
+        self._tls = {
+            "verify": args.get("verify", verify_ssl),
+            "cert": args.get("cert"),
+            "trust_env": args.get("trust_env", True),
+        }
         self._route: dict[str, Any] = {name: args[name] for name in _ROUTE if name in args}
         if transport := self._route.get("transport"):
             self._route["transport"] = borrowed(transport)
@@ -55,18 +60,19 @@ class TokenEndpoint:
             self._route["mounts"] = {
                 pattern: transport and borrowed(transport) for pattern, transport in mounts.items()
             }
-        if self._tls[1] or isinstance(self._tls[0], str):  # files, which may be missing
+        if self._tls["cert"] or isinstance(self._tls["verify"], str):  # files, which may be missing
             try:
                 _ = self._ssl_context
             except OSError as error:
+                problem = error.strerror or error
                 raise ConfigurationError(
-                    f"a file that verify_ssl or cert names cannot be used: {error.strerror}"
+                    f"a file that verify_ssl or cert names cannot be used: {problem}"
                 ) from None
 
     @cached_property
     def _ssl_context(self) -> ssl.SSLContext:
         # Made once, as it takes some 20 ms; not the API client's, as httpcore writes into it.
-        return httpx.create_ssl_context(*self._tls)
+        return httpx.create_ssl_context(**self._tls)
 
     def ask(
         self, credentials: ClientCredentials, flight: Flight, extend: Callable[[], object]
@@ -85,7 +91,7 @@ class TokenEndpoint:
         with loading:
             import tenacity
 
-        jitter = tenacity.wait_random_exponential(multiplier=0.5, max=5)
+        jitter = tenacity.wait_random_exponential(multiplier=0.25, max=5)
 
         def pause(state: tenacity.RetryCallState) -> float:
             failure: Any = state.outcome and state.outcome.exception()
@@ -146,6 +152,8 @@ class TokenEndpoint:
                 # httpx takes no more than Authorization off on the way to another host: the
                 # secret would go along.
                 follow_redirects=False,
+                # The body's size is limited as it comes, and a compressed one could expand.
+                headers={"Accept-Encoding": "identity"},
                 event_hooks={"response": [gate]},
                 **self._route,
             )

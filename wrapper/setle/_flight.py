@@ -76,7 +76,9 @@ class Flight:
 
     async def wait_async(self) -> None:
         """Suspend this task until there is an outcome or the deadline passes."""
-        loop: Any = current_token().native_token
+        token: Any = current_token()
+        # Older versions of anyio return the loop, or trio's token, itself.
+        loop = getattr(token, "native_token", token)
         with mutex:
             if self._done.is_set():
                 return

@@ -3,6 +3,7 @@
 import copy
 import random
 import weakref
+from collections import deque
 
 from . import _clock
 from ._errors import SetleError, TokenError, TokenRejectedError
@@ -30,7 +31,8 @@ class Shared:
         self._flight: Flight | None = None
         self._failure: TokenError | None = None
         self._hold = BackOff()
-        self._rejected: str | None = None
+        # More than one: a source that comes late still rejects a token of long ago.
+        self._rejected = deque[str](maxlen=16)
         self.back_off = BackOff()
 
     def claim(self, flight: Flight) -> Flight:
@@ -66,11 +68,11 @@ class Shared:
 
     def is_rejected(self, value: str) -> bool:
         """Tell whether the API rejected the token *value*, which the store may still hold."""
-        return value == self._rejected
+        return value in self._rejected
 
     def reject(self, value: str) -> None:
         """Note that the API rejected the token *value*."""
-        self._rejected = value
+        self._rejected.append(value)
 
     def lets_pass(self, *, first_use: bool) -> bool:
         """
@@ -82,7 +84,7 @@ class Shared:
         now = _clock.monotonic()
         if now < self._hold.until:
             return True
-        if not first_use or self._rejected is None:
+        if not first_use or not self._rejected:
             return False
         self._hold.extend(now)
         return True

@@ -132,8 +132,7 @@ class TokenSource:
             held = self._held
             if held.is_fresh(moment):
                 return held.token
-            waited_for = held.stale.has_come(moment)
-            flight = self._flight
+            waited_for, flight = held.stale.has_come(moment), self._flight
             if flight is not None and flight.is_overdue:  # an early one, which nobody awaits
                 self._give_up(flight)
                 return self._next_step()

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Answer:
     """
     One scripted answer.
@@ -26,14 +26,15 @@ class Answer:
     """
 
     status: int = attrs.field(
-        default=200, kw_only=False, validator=[attrs.validators.ge(200), attrs.validators.le(599)]
+        default=200, validator=[attrs.validators.ge(200), attrs.validators.le(599)]
     )
-    json: Any = None
-    body: bytes = b""
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
-    delay: float = 0.0
-    drip: float = 0.0
-    hang_up: bool = False
+    # Field by field: before attrs 25.4 a class that is kw_only leaves no field out.
+    json: Any = attrs.field(default=None, kw_only=True)
+    body: bytes = attrs.field(default=b"", kw_only=True)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], kw_only=True)
+    delay: float = attrs.field(default=0.0, kw_only=True)
+    drip: float = attrs.field(default=0.0, kw_only=True)
+    hang_up: bool = attrs.field(default=False, kw_only=True)
 
     @property
     def content(self) -> bytes:
@@ -60,7 +61,7 @@ class Record:
         method: ``POST``, ``GET``, …
         path: The path, without the query.
         status: The status, or None if the connection was closed unanswered.
-        token: The fingerprint (the first 12 hex digits of the SHA-256) of the
+        token: The fingerprint (the first 8 hex digits of the SHA-256) of the
             token issued or presented, or None.
     """
 

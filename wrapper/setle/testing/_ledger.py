@@ -87,7 +87,7 @@ class Ledger:
             method=request.method,
             path=request.scope["path"],
             status=answer.outcome,
-            token=hashlib.sha256(token.encode()).hexdigest()[:12] if token else None,
+            token=hashlib.sha256(token.encode()).hexdigest()[:8] if token else None,
         )
         with self._changed:
             self._log.append(record)

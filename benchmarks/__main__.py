@@ -1,0 +1,105 @@
+"""
+`make bench`: the hot path, the start and the calls, each against a baseline.
+
+Every figure is the median of rounds that were measured in turn with its baseline: compare
+ratios, as the times themselves are the machine's.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks._run import run
+
+if TYPE_CHECKING:
+    from ._measure import Effort, Figure
+
+
+def main() -> int:
+    """Return 0: this measures, and fails nobody."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--quick", action="store_true", help="two rounds each, to see it work")
+    options = parser.parse_args()
+
+    from rich.console import Console
+
+    from ._measure import Effort
+
+    figures: list[Figure] = []
+    with Console(stderr=True).status("measuring") as status:
+        for figure in _measure(Effort(options.quick)):
+            figures.append(figure)
+            status.update(f"measuring; last: {figure.what}")
+    if options.json:
+        options.json.write_text(json.dumps(_report(figures), indent=2) + "\n", "utf-8")
+    _show(figures)
+    return 0
+
+
+def _measure(effort: "Effort") -> Iterator["Figure"]:
+    from . import calls, cold, hot_path
+
+    yield from hot_path.measure(effort)
+    yield from calls.measure(effort)
+    yield from cold.measure(effort)
+
+
+def _show(figures: list["Figure"]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    # Folded rather than cut: the mark of a cut is not to be had in every encoding.
+    table.add_column("measured", overflow="fold", ratio=1)
+    for name in ("ours", "baseline", "ratio"):
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("target", overflow="fold")
+    table.add_column("", overflow="fold")
+    for figure in figures:
+        table.add_row(
+            Text.assemble(figure.what, (f"\n  against {figure.against}", "dim")),
+            _with_unit(figure.ours, figure.unit),
+            _with_unit(figure.baseline, figure.unit),
+            f"{figure.ratio:.2f} x",
+            figure.target,
+            "[green]yes[/]" if figure.reached else "[red]no[/]",
+        )
+    Console(highlight=False).print(table)
+
+
+def _with_unit(value: float, unit: str) -> str:
+    if unit != "s":
+        return f"{value:,.0f}/s"
+    for factor, name in ((1e9, "ns"), (1e6, "us"), (1e3, "ms")):
+        if value * factor < 1000:
+            return f"{value * factor:.3g} {name}"
+    return f"{value:.2f} s"
+
+
+def _report(figures: list["Figure"]) -> dict[str, object]:
+    from importlib.metadata import version
+
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cpus": os.cpu_count(),
+        "httpx": version("httpx"),
+        "optimized": sys.flags.optimize > 0,
+        "figures": [figure.as_dict() for figure in figures],
+    }
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,118 @@
+"""Measure two things side by side, and keep what came of it."""
+
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class Pairs:
+    """
+    The same two things, measured in turn: what disturbs one round disturbs both.
+
+    Attributes:
+        ours: One figure per round.
+
+        baseline: Likewise.
+    """
+
+    ours: list[float]
+    baseline: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """Ours over baseline, round by round."""
+        return [a / b for a, b in zip(self.ours, self.baseline, strict=True)]
+
+
+def interleaved(ours: Callable[[], float], baseline: Callable[[], float], *, rounds: int) -> Pairs:
+    """Return *rounds* figures of each, after one round that does not count."""
+    pairs = Pairs([], [])
+    ours(), baseline()
+    for number in range(rounds):
+        # By turns, so that neither is always the one that finds the caches cold.
+        if number % 2:
+            pairs.baseline.append(baseline())
+            pairs.ours.append(ours())
+        else:
+            pairs.ours.append(ours())
+            pairs.baseline.append(baseline())
+    return pairs
+
+
+@attrs.frozen
+class Figure:
+    """
+    One line of the result.
+
+    Attributes:
+        what: Was measured.
+
+        against: What it was measured against, in the same run.
+
+        ours: Median, in *unit*.
+
+        baseline: Median, in *unit*.
+
+        unit: ``s`` or ``calls/s``.
+
+        ratio: Median of the rounds' ratios.
+
+        target: From the design.
+
+        reached: Whether it was.
+
+        rounds: How often both were measured.
+    """
+
+    what: str
+    against: str
+    ours: float
+    baseline: float
+    unit: str
+    ratio: float
+    target: str
+    reached: bool
+    rounds: int
+
+    @classmethod
+    def of(
+        cls,
+        pairs: Pairs,
+        what: str,
+        against: str,
+        target: str,
+        reached: Callable[["Figure"], bool],
+        *,
+        unit: str = "s",
+    ) -> "Figure":
+        """Return what *pairs* amount to; *reached* is told everything but itself."""
+        figure = cls(
+            what,
+            against,
+            median(pairs.ours),
+            median(pairs.baseline),
+            unit,
+            median(pairs.ratios),
+            target,
+            False,
+            len(pairs.ours),
+        )
+        return attrs.evolve(figure, reached=reached(figure))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return attrs.asdict(self)
+
+
+@attrs.frozen
+class Effort:
+    """How thoroughly to measure; *quick* shows that it works, and little more."""
+
+    quick: bool
+
+    def rounds(self, thorough: int) -> int:
+        """Return how many rounds to measure where *thorough* is what it takes."""
+        return 2 if self.quick else thorough

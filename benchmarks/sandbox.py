@@ -1,0 +1,81 @@
+"""
+The sandbox in a process of its own, so that it does not compete for our interpreter.
+
+Prints a line of JSON when it serves, and the number of token requests so far for every line
+that it reads. Ends with its input.
+"""
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+import setle
+
+
+class RemoteSandbox:
+    """A sandbox that another process runs."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdin
+        assert process.stdout
+        self._ask, self._answers = process.stdin, process.stdout
+        self.base_url, client_id, client_secret = json.loads(self._answers.readline())
+        self.credentials = setle.ClientCredentials(client_id, client_secret)
+        self.tls = httpx.create_ssl_context()
+
+    def token_requests(self) -> int:
+        """Return how often it was asked for a token so far."""
+        self._ask.write("\n")
+        self._ask.flush()
+        return int(self._answers.readline())
+
+    def source(self, store: setle.TokenStore | None = None) -> setle.TokenSource:
+        """Return a source that shares with nobody, unless by *store*."""
+        return setle.TokenSource(
+            self.credentials,
+            base_url=self.base_url,
+            store=store or setle.MemoryTokenStore(),
+            verify_ssl=self.tls,
+            httpx_args={"trust_env": False},
+        )
+
+    def client(self, auth: httpx.Auth | None = None, token: str | None = None) -> httpx.Client:
+        """Return a client that carries *auth*, or else a fixed header with *token*."""
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        return httpx.Client(
+            base_url=self.base_url, auth=auth, headers=headers, verify=self.tls, trust_env=False
+        )
+
+
+@contextmanager
+def remote_sandbox(*, delay: float = 0.0) -> Iterator[RemoteSandbox]:
+    """Run a sandbox whose token endpoint takes *delay* seconds, until the block ends."""
+    command = [sys.executable, "-m", "benchmarks.sandbox", "--delay", str(delay)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield RemoteSandbox(process)
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    from setle.testing import Sandbox
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--delay", type=float, default=0.0)
+    with Sandbox(delay=parser.parse_args().delay) as sandbox:
+        where = [sandbox.base_url, sandbox.client_id, sandbox.client_secret]
+        print(json.dumps(where), flush=True)
+        for _ in sys.stdin:
+            print(sandbox.token_requests, flush=True)
+
+
+if __name__ == "__main__":
+    main()
