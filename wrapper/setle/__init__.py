@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         TokenResponseError,
         TokenUnavailableError,
     )
+    from ._file_store import FileTokenStore
+    from ._redis_store import RedisTokenStore
     from ._source import TokenSource
     from ._store import MemoryTokenStore, TokenStore
     from ._token import AccessToken
@@ -29,7 +31,9 @@ __all__ = [
     "BearerAuth",
     "ClientCredentials",
     "ConfigurationError",
+    "FileTokenStore",
     "MemoryTokenStore",
+    "RedisTokenStore",
     "SetleError",
     "TokenError",
     "TokenRejectedError",
@@ -44,7 +48,9 @@ _MODULES = {
     "AccessToken": "_token",
     "BearerAuth": "_auth",
     "ClientCredentials": "_credentials",
+    "FileTokenStore": "_file_store",
     "MemoryTokenStore": "_store",
+    "RedisTokenStore": "_redis_store",
     "TokenSource": "_source",
     "TokenStore": "_store",
     "connect": "_connect",

@@ -5,12 +5,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any, Self
-
-import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import LockError, RedisError
-from redis.retry import Retry
 
 from . import _clock
 from ._errors import ConfigurationError
@@ -18,6 +14,16 @@ from ._token import AccessToken, now
 
 _REST = 5.0
 _POLL = 0.05
+
+
+def _redis() -> ModuleType:
+    try:
+        import redis
+    except ImportError:
+        raise ConfigurationError(
+            "RedisTokenStore needs redis-py: pip install 'setle-client[redis]'"
+        ) from None
+    return redis
 
 
 class RedisTokenStore:
@@ -38,12 +44,13 @@ class RedisTokenStore:
         lease: Seconds after which others may have the lock of a process that died.
 
     Raises:
-        ConfigurationError: *client* is async.
+        ConfigurationError: *client* is async, or redis-py is not installed.
     """
 
     def __init__(self, client: Any, *, prefix: str = "setle", lease: float = 6.0) -> None:
         if inspect.iscoroutinefunction(client.execute_command):
             raise ConfigurationError("RedisTokenStore needs a sync client: refreshes are sync")
+        self._errors = _redis().exceptions
         self._client = client
         self._prefix = prefix
         self._lease = lease
@@ -59,9 +66,11 @@ class RedisTokenStore:
         Raises:
             ConfigurationError: The URL cannot be used. It is not shown, as it may hold a password.
         """
+        redis = _redis()
+        no_retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
         try:
             client = redis.Redis.from_url(
-                url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 0)
+                url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=no_retry
             )
         except ValueError:
             raise ConfigurationError(
@@ -113,7 +122,7 @@ class RedisTokenStore:
             yield lease.reacquire
         finally:
             # A lease that ran out meanwhile is somebody else's by now.
-            with suppress(LockError), self._server():
+            with suppress(self._errors.LockError), self._server():
                 lease.release()
 
     def _name(self, key: str, what: str) -> str:
@@ -126,8 +135,8 @@ class RedisTokenStore:
             raise ConnectionError("left alone after a failure")
         try:
             yield self._client
-        except LockError:
+        except self._errors.LockError:
             raise
-        except (RedisError, OSError):
+        except (self._errors.RedisError, OSError):
             self._left_alone_until = _clock.monotonic() + _REST
             raise

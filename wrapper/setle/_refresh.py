@@ -123,13 +123,20 @@ class Refresh:
 
     @contextmanager
     def _tolerating(self, what: str) -> Iterator[None]:
-        """Log what the store raises, and go on without it."""
+        """Log what the store raises, loudly once, and go on without it."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - foreign code
-            _log.warning(
+            # The system's own words are safe; those of others may hold a password.
+            said = isinstance(error, OSError) and error.strerror
+            _log.log(
+                logging.DEBUG if self.shared.store_fails else logging.WARNING,
                 "%s.%s failed (%s); going on without it",
                 type(self._store).__name__,
                 what,
-                type(error).__name__,
+                f"{type(error).__name__}: {said}" if said else type(error).__name__,
             )
+            self.shared.store_fails = True
+        else:
+            if what == "save":
+                self.shared.store_fails = False

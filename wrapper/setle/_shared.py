@@ -23,9 +23,10 @@ class Shared:
 
     Attributes:
         back_off: Holds token requests up after one failed.
+        store_fails: Whether trouble with the store has been reported.
     """
 
-    __slots__ = ("_failure", "_flight", "_hold", "_rejected", "back_off")
+    __slots__ = ("_failure", "_flight", "_hold", "_rejected", "back_off", "store_fails")
 
     def __init__(self) -> None:
         self._flight: Flight | None = None
@@ -34,6 +35,7 @@ class Shared:
         # More than one: a source that comes late still rejects a token of long ago.
         self._rejected = deque[str](maxlen=16)
         self.back_off = BackOff()
+        self.store_fails = False
 
     def claim(self, flight: Flight) -> Flight:
         """

@@ -4,6 +4,7 @@ import os
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 from ._errors import ConfigurationError
@@ -73,18 +74,33 @@ class MemoryTokenStore:
 _OF_THE_PROCESS = MemoryTokenStore()
 
 
+@lru_cache(maxsize=8)  # one and the same for all who name it, so that they share in memory too
+def _store_named(name: str) -> TokenStore:
+    if name == "memory":
+        return _OF_THE_PROCESS
+    if name == "file" or (name.startswith("file:") and name != "file:"):
+        from ._file_store import FileTokenStore
+
+        return FileTokenStore(name.removeprefix("file").removeprefix(":") or None)
+    if name.startswith(("redis://", "rediss://", "unix://")):
+        from ._redis_store import RedisTokenStore
+
+        return RedisTokenStore.from_url(name)
+    raise ConfigurationError(
+        "SETLE_TOKEN_STORE names no known store; use memory, file, file:DIRECTORY, or a URL"
+        " with redis://, rediss:// or unix://"
+    )
+
+
 def resolve_store(store: TokenStore | None) -> TokenStore:
     """
     Return *store*, or the one that ``SETLE_TOKEN_STORE`` names if it is None.
 
     Raises:
-        ConfigurationError: It is not a store, or the environment names an unknown one.
+        ConfigurationError: It is not a store, or the environment names none.
     """
     if store is None:
-        name = os.environ.get("SETLE_TOKEN_STORE") or "memory"
-        if name != "memory":
-            raise ConfigurationError("SETLE_TOKEN_STORE names no known store; use: memory")
-        return _OF_THE_PROCESS
+        return _store_named(os.environ.get("SETLE_TOKEN_STORE") or "memory")
     if isinstance(store, type) or not isinstance(store, TokenStore):
         raise ConfigurationError(
             "store must be an object with the methods load, save and lock of setle.TokenStore,"
