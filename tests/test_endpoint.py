@@ -409,3 +409,17 @@ def test_base_url_with_a_path(setle_sandbox: Sandbox) -> None:
     refused(source_of(setle_sandbox, base_url=setle_sandbox.base_url + "/gateway/"))
     (record,) = setle_sandbox.log
     assert (record.method, record.path) == ("POST", "/gateway/v1/oauth/token")
+
+
+def test_no_compressed_answer_is_asked_for(setle_sandbox: Sandbox) -> None:
+    """The limit of a body's size holds for what comes over the wire, so that is all there is."""
+    seen = []
+
+    class Looking(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            seen.append(request.headers["Accept-Encoding"])
+            return super().handle_request(request)
+
+    with Looking() as transport:
+        source_of(setle_sandbox, httpx_args={"transport": transport}).get_token()
+    assert seen == ["identity"]
