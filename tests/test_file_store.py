@@ -87,6 +87,16 @@ def test_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     assert next(tmp_path.rglob(f"{KEY}.json")).parent.name == "setle"
 
 
+def test_folder_stays_where_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A process that changes its working folder, as daemons do, keeps its store."""
+    monkeypatch.chdir(tmp_path)
+    store = setle.FileTokenStore("tokens")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    store.save(KEY, token())
+    assert (tmp_path / "tokens" / f"{KEY}.json").exists()
+
+
 @pytest.mark.parametrize("mask", [0, 0o022, 0o077, 0o777], ids=oct)
 def test_modes(store: setle.FileTokenStore, folder: Path, mask: int) -> None:
     """Whatever the umask, files are for the owner only, in folders for the owner only."""

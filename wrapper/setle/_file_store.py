@@ -35,7 +35,7 @@ class FileTokenStore:
             from platformdirs import user_cache_path
 
             directory = user_cache_path("setle", appauthor=False)
-        self._directory = Path(directory)
+        self._directory = Path(directory).absolute()  # wherever the process goes later
 
     def load(self, key: str) -> AccessToken | None:
         """
