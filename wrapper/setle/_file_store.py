@@ -110,8 +110,8 @@ class FileTokenStore:
         """Make the folder if need be, and make sure that it is nobody else's."""
         for folder in (*reversed(self._directory.parents), self._directory):
             if not folder.exists():
-                folder.mkdir(exist_ok=True)
-                folder.chmod(0o700)  # whatever the umask took off or left on
+                folder.mkdir(0o700, exist_ok=True)  # never open to others, not even for an instant
+                folder.chmod(0o700)  # whatever the umask took off
         _check(self._directory.stat())
 
 
