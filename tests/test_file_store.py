@@ -296,6 +296,7 @@ CONTENTS: dict[str, bytes] = {
     "lifetime as list": json.dumps(_record(lifetime=[60])).encode(),
     "lifetime below 0": json.dumps(_record(lifetime=-60)).encode(),
     "lifetime not a number": b'{"access_token": "planted", "expires_at": 9e9, "lifetime": NaN}',
+    "lifetime beyond floats": json.dumps(_record(lifetime=10**400)).encode(),
 }
 
 

@@ -56,7 +56,7 @@ class FileTokenStore:
         try:
             record = json.loads(content)
             expires_at = datetime.fromtimestamp(record["expires_at"], UTC)
-            return AccessToken(record["access_token"], expires_at, record["lifetime"])
+            return AccessToken(record["access_token"], expires_at, float(record["lifetime"]))
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
             raise OSError(errno.EINVAL, "it holds no token, and will be replaced") from None
 
