@@ -357,6 +357,21 @@ def test_folder_in_place_of_the_file(
     assert list(folder.glob("*.new")) == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
+@pytest.mark.parametrize("plant", [_folder, _fifo, _others_may_write])
+def test_no_descriptor_is_lost(
+    store: setle.FileTokenStore, folder: Path, plant: Callable[[Path], None]
+) -> None:
+    """What cannot be used is closed again."""
+    folder.mkdir(0o700, parents=True)
+    plant(folder / f"{KEY}.json")
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts, and closes its own
+    for _ in range(10):
+        with pytest.raises(OSError, match=r"."):
+            store.load(KEY)
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
+
+
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can be others")
 def test_unreadable_file(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A file that may not be read costs one warning and is replaced."""
