@@ -489,6 +489,16 @@ def test_left_behind_files_are_cleared(store: setle.FileTokenStore, folder: Path
     assert [old.exists(), young.exists(), other.exists()] == [False, True, True]
 
 
+def test_somebody_else_clears_at_the_same_time(store: setle.FileTokenStore, folder: Path) -> None:
+    """A file that goes away between being listed and being looked at is no failure."""
+    store.save(KEY, token())
+    (folder / f"{KEY}.gone.new").symlink_to("nowhere")  # listed, and not to be found
+    store.save(KEY, token("new"))
+    loaded = store.load(KEY)
+    assert loaded is not None
+    assert loaded.value == "new"
+
+
 # The lock.
 
 

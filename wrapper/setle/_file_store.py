@@ -6,7 +6,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,8 +71,9 @@ class FileTokenStore:
         """
         self._prepare()
         for left in self._directory.glob(f"{key}.*.new"):
-            if left.stat().st_mtime < _clock.wall() - _OLD:
-                left.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another process cleared it, or it was renamed
+                if left.stat().st_mtime < _clock.wall() - _OLD:
+                    left.unlink()
         record = {
             "access_token": token.value,
             "expires_at": token.expires_at.timestamp(),
