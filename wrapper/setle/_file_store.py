@@ -47,7 +47,7 @@ class FileTokenStore:
         # Not through a link, and without waiting for somebody to open the other end of a pipe.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            file = open(  # noqa: PTH123, SIM115 - Path.open takes no opener; closed below
+            file = open(  # noqa: SIM115 - Path.open takes no opener; closed below
                 self._directory / f"{key}.json", "rb", opener=lambda path, _: os.open(path, flags)
             )
         except FileNotFoundError:
