@@ -31,13 +31,19 @@ class Valkey:
         unix: Listen on a Unix socket instead of a port of loopback.
         user: Who may log in, with *password*, instead of everybody.
         password: What has to be given.
+        config: Run as a sentinel with this file, which sentinels write to.
 
     Attributes:
         url: Where it listens, with user and password; the same after a restart.
     """
 
     def __init__(
-        self, *options: str, unix: bool = False, user: str = "", password: str = ""
+        self,
+        *options: str,
+        unix: bool = False,
+        user: str = "",
+        password: str = "",
+        config: Path | None = None,
     ) -> None:
         # Short, as the path of a Unix socket may have 107 bytes at most.
         self._folder = tempfile.TemporaryDirectory(prefix="valkey-")
@@ -56,6 +62,10 @@ class Valkey:
             self._options += ["--user", "default", "off"]
         elif password:
             self._options += ["--requirepass", password]
+        if config is None:
+            self._options += ["--save", "", "--appendonly", "no"]
+        else:
+            self._options = [str(config), *self._options, "--sentinel"]
 
     def __enter__(self) -> Self:
         self.start()
@@ -75,7 +85,7 @@ class Valkey:
         """Start; the server answers when this returns."""
         assert self._process is None, "it is running"
         process = subprocess.Popen(
-            [get_binary_path(), *self._options, "--save", "", "--appendonly", "no"],
+            [get_binary_path(), *self._options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -86,7 +96,7 @@ class Valkey:
         with process.stdout as log:
             for line in log:
                 said += line
-                if "Ready to accept connections" in line:
+                if "Ready to accept connections" in line or "Sentinel ID is" in line:
                     self._process = process
                     return
         raise RuntimeError(f"Valkey ended with {process.wait()}:\n{said}")
