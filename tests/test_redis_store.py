@@ -213,6 +213,7 @@ ENTRIES: list[str | bytes] = [
     '{"access_token": "planted", "lifetime": null}',
     '{"access_token": "planted", "lifetime": NaN}',
     '{"access_token": "planted", "lifetime": -60}',
+    f'{{"access_token": "planted", "lifetime": {10**400}}}',
 ]
 
 
@@ -226,6 +227,7 @@ GARBAGE: list[Callable[[Any, str], object]] = [
     _entry(GOOD, None),
     lambda client, name: (client.rpush(name, "planted"), client.expire(name, 60)),
     lambda client, name: (client.hset(name, "access_token", "planted"), client.expire(name, 60)),
+    _entry(GOOD, 10**17),
 ]
 
 

@@ -88,11 +88,11 @@ class RedisTokenStore:
         # A wrong type is an exception in the list, no limit is -1, nothing at all -2.
         if not isinstance(entry, bytes | str) or not isinstance(left, int) or left <= 0:
             return None
-        expires_at = datetime.fromtimestamp(asked_at.wall + left / 1000, UTC)
         try:
             record = json.loads(entry)
-            return AccessToken(record["access_token"], expires_at, record["lifetime"])
-        except (LookupError, RecursionError, TypeError, ValueError):
+            expires_at = datetime.fromtimestamp(asked_at.wall + left / 1000, UTC)
+            return AccessToken(record["access_token"], expires_at, float(record["lifetime"]))
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
             return None
 
     def save(self, key: str, token: AccessToken) -> None:
