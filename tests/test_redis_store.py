@@ -411,8 +411,11 @@ def test_without_redis_py(monkeypatch: pytest.MonkeyPatch) -> None:
         "user:s3cret@host",
         "redis://user:s3cret@host:port/0",
         "redis://user:s3cret@host/0?socket_timeout=long",
+        "redis://user:s3cret@host/0?protocol=9",
+        "redis://user:s3cret@host/0?unknown=9",
         "redis://user:s3cret@[host/0",
         "redis://user:s3cret@host:99999/0",
+        "rediss://user:s3cret@host/0?ssl_cert_reqs=perhaps",
         "rediss://user:s3cret@host/0?ssl_min_version=perhaps",
     ],
 )

@@ -72,7 +72,9 @@ class RedisTokenStore:
             client = redis.Redis.from_url(
                 url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=no_retry
             )
-        except ValueError:
+            # Connects to nothing, but says what the parameters of the URL are worth.
+            client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+        except (TypeError, ValueError, redis.RedisError):
             raise ConfigurationError(
                 "the Redis URL cannot be used; it is redis://, rediss:// or unix://"
             ) from None
