@@ -9,7 +9,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -618,6 +618,18 @@ def test_left_alone_for_five_seconds(valkey: Valkey, clock: Clock) -> None:
             store.load(KEY)
         clock.go_on(0.2)
         assert store.load(KEY) is None
+
+
+def test_frozen_while_the_lease_is_held(valkey: Valkey) -> None:
+    """A server that freezes then costs half a second once, not at each attempt."""
+    with store_at(valkey.url) as store, ExitStack() as held:
+        extend = held.enter_context(store.lock(KEY, 1))
+        valkey.freeze()
+        with pytest.raises(redis.exceptions.TimeoutError):
+            extend()
+        for again in (extend, held.close):
+            with pytest.raises(ConnectionError, match="left alone"):
+                again()
 
 
 def test_full_server(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:

@@ -120,8 +120,13 @@ class RedisTokenStore:
             held = lease.acquire(blocking_timeout=timeout)
         if not held:
             raise TimeoutError
+
+        def extend() -> None:
+            with self._server():
+                lease.reacquire()
+
         try:
-            yield lease.reacquire
+            yield extend
         finally:
             # A lease that ran out meanwhile is somebody else's by now.
             with suppress(self._errors.LockError), self._server():
