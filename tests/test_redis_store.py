@@ -23,7 +23,7 @@ from setle import _clock
 from setle._lifetime import Instant
 from setle.testing import Answer, Sandbox
 from tests.processes_at_once import cold_processes
-from tests.support import Clock, credentials_of, source_of
+from tests.support import Clock, credentials_of, join_refreshes, source_of
 from tests.valkey import Valkey, free_port
 
 KEY = "0123456789abcdef" * 4
@@ -643,6 +643,21 @@ def test_full_server(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None
         assert max(roll_over(source) for _ in range(3)) < 0.4
     assert sandbox.token_requests == 4
     assert len(warnings_of(caplog)) == 1
+
+
+def test_lease_is_released_when_saving_fails(sandbox: Sandbox, valkey: Valkey) -> None:
+    """A server that fills up during the request does not make others wait for the lease."""
+    key = credentials_of(sandbox).key(sandbox.base_url)
+    with store_at(valkey.url) as store, valkey.client() as client:
+        source = source_of(sandbox, store=store)
+        with sandbox.hold():
+            waiting = threading.Thread(target=source.get_token)
+            waiting.start()
+            sandbox.wait_for(token_requests=1)
+            client.config_set("maxmemory", 1)
+        waiting.join(30)
+        join_refreshes()
+        assert not client.exists(names("setle", key)[1])
 
 
 def test_flushed_server(sandbox: Sandbox, valkey: Valkey) -> None:

@@ -34,8 +34,8 @@ class RedisTokenStore:
     not matter. It holds the token, in plain text, and neither the secret nor the client id:
     whoever may read the database may use the token until it ends.
 
-    After a failure the server is left alone for 5 seconds, so that a dead one does not delay
-    every refresh.
+    A server that does not answer is left alone for 5 seconds, so that a dead one does not
+    delay every refresh.
 
     Args:
         client: A sync client of redis-py: ``redis.Redis``, also a sentinel's, or
@@ -142,8 +142,8 @@ class RedisTokenStore:
             raise ConnectionError("left alone after a failure")
         try:
             yield self._client
-        except self._errors.LockError:
-            raise
+        except (self._errors.LockError, self._errors.ResponseError):
+            raise  # an answer, if not the one that was hoped for: nobody was kept waiting
         except (self._errors.RedisError, OSError):
             self._left_alone_until = _clock.monotonic() + _REST
             raise
