@@ -684,6 +684,17 @@ def test_restarted_server(
         assert len(warnings_of(caplog)) <= 1
 
 
+def test_dead_cluster_is_left_alone(cluster: Valkey) -> None:
+    """What a cluster's client raises then is no RedisError."""
+    with closing(redis.RedisCluster("127.0.0.1", cluster.port, socket_timeout=0.5)) as client:
+        store = setle.RedisTokenStore(client)
+        cluster.kill()
+        with pytest.raises(Exception, match=r"."):
+            store.load(KEY)
+        with pytest.raises(ConnectionError, match="left alone"):
+            store.load(KEY)
+
+
 def test_back_again(sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCaptureFixture) -> None:
     """After trouble has ended it is shared again, and new trouble is warned of anew."""
     with store_at(valkey.url) as store:

@@ -144,6 +144,6 @@ class RedisTokenStore:
             yield self._client
         except (self._errors.LockError, self._errors.ResponseError):
             raise  # an answer, if not the one that was hoped for: nobody was kept waiting
-        except (self._errors.RedisError, OSError):
+        except Exception:  # a cluster's client raises what is no RedisError
             self._left_alone_until = _clock.monotonic() + _REST
             raise
