@@ -85,7 +85,10 @@ def _store_named(name: str) -> TokenStore:
     if name.startswith(("redis://", "rediss://", "unix://")):
         from ._redis_store import RedisTokenStore
 
-        return RedisTokenStore.from_url(name)
+        try:
+            return RedisTokenStore.from_url(name)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"SETLE_TOKEN_STORE: {error}") from None
     raise ConfigurationError(
         "SETLE_TOKEN_STORE names no known store; use memory, file, file:DIRECTORY, or a URL"
         " with redis://, rediss:// or unix://"
