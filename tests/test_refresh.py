@@ -102,6 +102,18 @@ def test_the_lock_is_extended_before_each_attempt(sandbox: Sandbox) -> None:
     assert store.done.count("extend") == 3
 
 
+def test_a_lock_may_yield_itself(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """As most locks do; what cannot be called extends nothing, and is no trouble."""
+
+    class Plain(setle.MemoryTokenStore):
+        def lock(self, key: str, timeout: float) -> threading.Semaphore:  # type: ignore[override] # narrower than a null context
+            return threading.Semaphore()
+
+    with caplog.at_level(logging.WARNING, "setle"):
+        source_of(sandbox, store=Plain()).get_token()
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("fails", ["load", "save", "lock", "extend", "unlock"])
 @pytest.mark.parametrize("error", [OSError("s3cret"), TimeoutError("s3cret")])
 def test_a_store_that_fails_costs_no_call(

@@ -106,12 +106,12 @@ class Refresh:
     def _lock(self, key: str, timeout: float) -> Iterator[Callable[[], None]]:
         """Hold the store's lock if it can be had, and yield what extends it."""
         held = ExitStack()
-        extend: Callable[[], object] | None = None
+        extend: object = None
         with self._tolerating("lock"):
             extend = held.enter_context(self._store.lock(key, timeout))
 
         def extend_if_limited() -> None:
-            if extend is not None:
+            if callable(extend):  # a lock without a time limit may yield anything
                 with self._tolerating("lock"):
                     extend()
 
