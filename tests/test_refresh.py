@@ -3,8 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ContextDecorator, contextmanager
 from datetime import timedelta
+from typing import Self
 
 import pytest
 
@@ -102,12 +103,29 @@ def test_the_lock_is_extended_before_each_attempt(sandbox: Sandbox) -> None:
     assert store.done.count("extend") == 3
 
 
-def test_a_lock_may_yield_itself(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """As most locks do; what cannot be called extends nothing, and is no trouble."""
+class Decorator(ContextDecorator):
+    """A context manager that yields itself, and can be called."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("lock", [threading.Semaphore(), Decorator()])
+def test_a_lock_may_yield_itself(
+    sandbox: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    lock: AbstractContextManager[object],
+) -> None:
+    """As most locks do, or True; that extends nothing, and is no trouble."""
 
     class Plain(setle.MemoryTokenStore):
-        def lock(self, key: str, timeout: float) -> threading.Semaphore:  # type: ignore[override] # narrower than a null context
-            return threading.Semaphore()
+        def lock(  # type: ignore[override] # wider than a null context
+            self, key: str, timeout: float
+        ) -> AbstractContextManager[object]:
+            return lock
 
     with caplog.at_level(logging.WARNING, "setle"):
         source_of(sandbox, store=Plain()).get_token()

@@ -108,10 +108,13 @@ class Refresh:
         held = ExitStack()
         extend: object = None
         with self._tolerating("lock"):
-            extend = held.enter_context(self._store.lock(key, timeout))
+            lock = self._store.lock(key, timeout)
+            entered = held.enter_context(lock)
+            # Most locks yield themselves or True, and some of them are decorators as well.
+            extend = None if entered is lock else entered
 
         def extend_if_limited() -> None:
-            if callable(extend):  # a lock without a time limit may yield anything
+            if callable(extend):
                 with self._tolerating("lock"):
                     extend()
 
