@@ -13,7 +13,9 @@ NAMES = [
     "BearerAuth",
     "ClientCredentials",
     "ConfigurationError",
+    "FileTokenStore",
     "MemoryTokenStore",
+    "RedisTokenStore",
     "SetleError",
     "TokenError",
     "TokenRejectedError",
@@ -75,7 +77,7 @@ def test_import_is_cheap(code: str) -> None:
 
 def test_credentials_load_no_http_stack() -> None:
     """Credentials, stores and errors do without httpx."""
-    loaded = loaded_after("import setle; setle.ClientCredentials; setle.MemoryTokenStore")
+    loaded = loaded_after("import setle; setle.ClientCredentials; setle.FileTokenStore().load('')")
     assert "attrs" in loaded
     assert loaded.isdisjoint(HTTP_STACK)
 

@@ -3,8 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ContextDecorator, contextmanager
 from datetime import timedelta
+from typing import Self
 
 import pytest
 
@@ -100,6 +101,35 @@ def test_the_lock_is_extended_before_each_attempt(sandbox: Sandbox) -> None:
     store = Recording()
     source_of(sandbox, store=store).get_token()
     assert store.done.count("extend") == 3
+
+
+class Decorator(ContextDecorator):
+    """A context manager that yields itself, and can be called."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("lock", [threading.Semaphore(), Decorator()])
+def test_a_lock_may_yield_itself(
+    sandbox: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    lock: AbstractContextManager[object],
+) -> None:
+    """As most locks do, or True; that extends nothing, and is no trouble."""
+
+    class Plain(setle.MemoryTokenStore):
+        def lock(  # type: ignore[override] # wider than a null context
+            self, key: str, timeout: float
+        ) -> AbstractContextManager[object]:
+            return lock
+
+    with caplog.at_level(logging.WARNING, "setle"):
+        source_of(sandbox, store=Plain()).get_token()
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("fails", ["load", "save", "lock", "extend", "unlock"])

@@ -1,6 +1,9 @@
 """The store that every process has, and which objects pass for a store."""
 
+import sys
+import traceback
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,8 @@ import setle
 from setle import _clock
 from setle._lifetime import Instant
 from setle._store import resolve_store
+from setle.testing import Sandbox
+from tests.support import credentials_of
 
 
 class Slotted:
@@ -106,6 +111,58 @@ def test_unknown_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(setle.ConfigurationError, match=r"^SETLE_TOKEN_STORE ") as caught:
         resolve_store(None)
     assert name not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["file", "file:tokens", "redis://127.0.0.1:1", "unix:///no"])
+def test_one_store_for_all_who_name_it(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each connect() gets the same object, so that they share in memory too."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("SETLE_TOKEN_STORE", name)
+    store = resolve_store(None)
+    assert resolve_store(None) is store
+    kind = setle.FileTokenStore if name.startswith("file") else setle.RedisTokenStore
+    assert isinstance(store, kind)
+
+
+def test_connects_share_the_store_of_the_variable(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A connect() per web request costs one token request, and the folder is the one named."""
+    monkeypatch.setenv("SETLE_TOKEN_STORE", f"file:{tmp_path / 'tokens'}")
+    for _ in range(3):
+        with setle.connect(credentials_of(sandbox), base_url=sandbox.base_url) as client:
+            assert client.get_httpx_client().get("/v1/estate/list").status_code == 200
+    assert sandbox.token_requests == 1
+    assert len(list((tmp_path / "tokens").glob("*.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "redis://user:s3cret@host:port",
+        "rediss://user:s3cret@host?ssl_cert_reqs=perhaps",
+        "s3cret://host",
+        "file:",
+        "File:/s3cret",
+    ],
+)
+def test_unusable_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable and shows nothing of what is in it."""
+    monkeypatch.setenv("SETLE_TOKEN_STORE", name)
+    with pytest.raises(setle.ConfigurationError, match=r"^SETLE_TOKEN_STORE") as caught:
+        resolve_store(None)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_redis_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where redis-py is missing, the error says what to install."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    monkeypatch.setenv("SETLE_TOKEN_STORE", "redis://127.0.0.1:2")
+    with pytest.raises(setle.ConfigurationError, match=r"^SETLE_TOKEN_STORE.*client\[redis\]"):
+        resolve_store(None)
 
 
 @pytest.mark.parametrize("store", [setle.MemoryTokenStore(), Minimal()])

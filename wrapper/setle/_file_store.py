@@ -6,7 +6,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class FileTokenStore:
             from platformdirs import user_cache_path
 
             directory = user_cache_path("setle", appauthor=False)
-        self._directory = Path(directory)
+        self._directory = Path(directory).absolute()  # wherever the process goes later
 
     def load(self, key: str) -> AccessToken | None:
         """
@@ -47,7 +47,9 @@ class FileTokenStore:
         # Not through a link, and without waiting for somebody to open the other end of a pipe.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            file = os.fdopen(os.open(self._directory / f"{key}.json", flags), "rb")
+            file = open(  # noqa: SIM115 - Path.open takes no opener; closed below
+                self._directory / f"{key}.json", "rb", opener=lambda path, _: os.open(path, flags)
+            )
         except FileNotFoundError:
             return None
         with file:
@@ -56,7 +58,7 @@ class FileTokenStore:
         try:
             record = json.loads(content)
             expires_at = datetime.fromtimestamp(record["expires_at"], UTC)
-            return AccessToken(record["access_token"], expires_at, record["lifetime"])
+            return AccessToken(record["access_token"], expires_at, float(record["lifetime"]))
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
             raise OSError(errno.EINVAL, "it holds no token, and will be replaced") from None
 
@@ -69,8 +71,9 @@ class FileTokenStore:
         """
         self._prepare()
         for left in self._directory.glob(f"{key}.*.new"):
-            if left.stat().st_mtime < _clock.wall() - _OLD:
-                left.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another process cleared it, or it was renamed
+                if left.stat().st_mtime < _clock.wall() - _OLD:
+                    left.unlink()
         record = {
             "access_token": token.value,
             "expires_at": token.expires_at.timestamp(),
@@ -110,8 +113,8 @@ class FileTokenStore:
         """Make the folder if need be, and make sure that it is nobody else's."""
         for folder in (*reversed(self._directory.parents), self._directory):
             if not folder.exists():
-                folder.mkdir(exist_ok=True)
-                folder.chmod(0o700)  # whatever the umask took off or left on
+                folder.mkdir(0o700, exist_ok=True)  # never open to others, not even for an instant
+                folder.chmod(0o700)  # whatever the umask took off
         _check(self._directory.stat())
 
 

@@ -34,8 +34,8 @@ class RedisTokenStore:
     not matter. It holds the token, in plain text, and neither the secret nor the client id:
     whoever may read the database may use the token until it ends.
 
-    After a failure the server is left alone for 5 seconds, so that a dead one does not delay
-    every refresh.
+    A server that does not answer is left alone for 5 seconds, so that a dead one does not
+    delay every refresh.
 
     Args:
         client: A sync client of redis-py: ``redis.Redis``, also a sentinel's, or
@@ -72,7 +72,9 @@ class RedisTokenStore:
             client = redis.Redis.from_url(
                 url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=no_retry
             )
-        except ValueError:
+            # Connects to nothing, but says what the parameters of the URL are worth.
+            client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+        except (TypeError, ValueError, redis.RedisError):
             raise ConfigurationError(
                 "the Redis URL cannot be used; it is redis://, rediss:// or unix://"
             ) from None
@@ -88,11 +90,11 @@ class RedisTokenStore:
         # A wrong type is an exception in the list, no limit is -1, nothing at all -2.
         if not isinstance(entry, bytes | str) or not isinstance(left, int) or left <= 0:
             return None
-        expires_at = datetime.fromtimestamp(asked_at.wall + left / 1000, UTC)
         try:
             record = json.loads(entry)
-            return AccessToken(record["access_token"], expires_at, record["lifetime"])
-        except (LookupError, RecursionError, TypeError, ValueError):
+            expires_at = datetime.fromtimestamp(asked_at.wall + left / 1000, UTC)
+            return AccessToken(record["access_token"], expires_at, float(record["lifetime"]))
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
             return None
 
     def save(self, key: str, token: AccessToken) -> None:
@@ -118,8 +120,13 @@ class RedisTokenStore:
             held = lease.acquire(blocking_timeout=timeout)
         if not held:
             raise TimeoutError
+
+        def extend() -> None:
+            with self._server():
+                lease.reacquire()
+
         try:
-            yield lease.reacquire
+            yield extend
         finally:
             # A lease that ran out meanwhile is somebody else's by now.
             with suppress(self._errors.LockError), self._server():
@@ -135,8 +142,8 @@ class RedisTokenStore:
             raise ConnectionError("left alone after a failure")
         try:
             yield self._client
-        except self._errors.LockError:
-            raise
-        except (self._errors.RedisError, OSError):
+        except (self._errors.LockError, self._errors.ResponseError):
+            raise  # an answer, if not the one that was hoped for: nobody was kept waiting
+        except Exception:  # a cluster's client raises what is no RedisError
             self._left_alone_until = _clock.monotonic() + _REST
             raise

@@ -106,12 +106,15 @@ class Refresh:
     def _lock(self, key: str, timeout: float) -> Iterator[Callable[[], None]]:
         """Hold the store's lock if it can be had, and yield what extends it."""
         held = ExitStack()
-        extend: Callable[[], object] | None = None
+        extend: object = None
         with self._tolerating("lock"):
-            extend = held.enter_context(self._store.lock(key, timeout))
+            lock = self._store.lock(key, timeout)
+            entered = held.enter_context(lock)
+            # Most locks yield themselves or True, and some of them are decorators as well.
+            extend = None if entered is lock else entered
 
         def extend_if_limited() -> None:
-            if extend is not None:
+            if callable(extend):
                 with self._tolerating("lock"):
                     extend()
 

@@ -2,7 +2,6 @@
 
 import os
 import weakref
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
@@ -14,12 +13,16 @@ from ._token import AccessToken, now
 @runtime_checkable
 class TokenStore(Protocol):
     """
-    Where tokens are shared.
+    Where tokens are shared: an object with these three methods, of whatever class.
 
     All three methods are called from the thread of a refresh only, never on the way of a
     call that has a fresh token, so they may block. *key* is 64 hex digits that stand for
     base URL, client id and client secret together. Whatever they raise is logged, and the
     refresh goes on without the store: a broken store costs token requests, never a call.
+    They should give up after some seconds, though, as callers without a token wait for them.
+
+    What makes up a token is ``value``, ``expires_at`` and ``lifetime``: a store keeps these,
+    protected as a password is, and returns ``AccessToken(value, expires_at, lifetime)``.
 
     A store must be weakly referenceable, as instances of ordinary classes are.
     """
@@ -32,14 +35,15 @@ class TokenStore(Protocol):
         """Save *token* under *key* in place of what was there."""
         ...
 
-    def lock(self, key: str, timeout: float) -> AbstractContextManager[Callable[[], object] | None]:
+    def lock(self, key: str, timeout: float) -> AbstractContextManager[object]:
         """
         Return a context manager that keeps all others out who share this store and *key*.
 
         It is held around a second ``load``, the token request and ``save``. Entering waits
         up to *timeout* seconds and raises ``TimeoutError`` after that. A lock with a time
-        limit of its own yields a callable that extends it, which is called before each
-        attempt to get a token; others yield None.
+        limit of its own yields a callable that extends it, which is called without
+        arguments before each attempt to get a token; anything else that is yielded, such
+        as a lock's own object, is ignored.
         """
         ...
 
@@ -85,7 +89,10 @@ def _store_named(name: str) -> TokenStore:
     if name.startswith(("redis://", "rediss://", "unix://")):
         from ._redis_store import RedisTokenStore
 
-        return RedisTokenStore.from_url(name)
+        try:
+            return RedisTokenStore.from_url(name)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"SETLE_TOKEN_STORE: {error}") from None
     raise ConfigurationError(
         "SETLE_TOKEN_STORE names no known store; use memory, file, file:DIRECTORY, or a URL"
         " with redis://, rediss:// or unix://"
