@@ -11,7 +11,7 @@ UV     := uv==0.13.9
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test test-lowest check lint format types imports generate check-generated bench lock clean
+.PHONY: help setup demo token test test-lowest check lint format types imports generate check-generated bench fleet lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ check-generated: $(READY) ## Fail when generated/ is not what `make generate` wo
 
 bench: $(READY) ## Measure the hot path
 	$(BIN)/python -m benchmarks
+
+fleet: $(READY) ## Simulate 10 to 100,000 processes on one store
+	$(BIN)/python -m benchmarks.fleet
 
 lock: ## Pin the newest allowed versions, with hashes
 	$(PYTHON) -m venv $(VENV)-lock

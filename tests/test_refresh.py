@@ -2,10 +2,11 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ContextDecorator, contextmanager
 from datetime import timedelta
-from typing import Self
+from typing import NoReturn, Self
 
 import pytest
 
@@ -89,9 +90,46 @@ def test_what_came_while_waiting_for_the_lock_is_used(sandbox: Sandbox) -> None:
 
 def test_the_lock_is_waited_for_half_the_deadline(sandbox: Sandbox) -> None:
     """Time is left to ask without it."""
+    store = Recording("lock", TimeoutError())
+    began = time.monotonic()
+    source_of(sandbox, store=store, timeout=4).get_token()
+    assert time.monotonic() - began >= 2
+    assert sandbox.token_requests == 1
+
+
+def test_who_waits_for_the_lock_looks_meanwhile(sandbox: Sandbox) -> None:
+    """Not only with the lock, or all who waited would queue up for it only to look."""
+    other = setle.MemoryTokenStore()
+    token = source_of(sandbox, store=other).get_token()
+
+    class Taken(setle.MemoryTokenStore):
+        def lock(self, key: str, timeout: float) -> NoReturn:
+            saved = other.load(key)
+            assert saved is not None
+            self.save(key, saved)
+            raise TimeoutError
+
+    assert source_of(sandbox, store=Taken()).get_token() == token
+    assert sandbox.token_requests == 1
+
+
+def test_an_early_refresh_does_not_wait_for_the_lock(sandbox: Sandbox, clock: Clock) -> None:
+    """Another process is at it; this one looks again a second later, and has not failed."""
     store = Recording()
-    source_of(sandbox, store=store, timeout=10).get_token()
-    assert 4.5 < store.timeout <= 5
+    source = source_of(sandbox, store=store)
+    old = source.get_token()
+    store.fails, store.error = "lock", TimeoutError()
+    store.done.clear()
+    clock.go_on(3600 - 31)
+    assert source.get_token() == old
+    join_refreshes()
+    assert source.get_token() == old
+    join_refreshes()
+    assert store.done == ["load", "lock"]
+    store.fails = ""
+    clock.go_on(1)
+    assert source.get_token() != old
+    assert sandbox.token_requests == 2
 
 
 def test_the_lock_is_extended_before_each_attempt(sandbox: Sandbox) -> None:
@@ -139,7 +177,7 @@ def test_a_store_that_fails_costs_no_call(
 ) -> None:
     """It is logged, without what the error says, and the refresh goes on."""
     store = Recording(fails, error)
-    source = source_of(sandbox, store=store)
+    source = source_of(sandbox, store=store, timeout=4)
     with caplog.at_level(logging.WARNING, "setle"):
         assert source.get_token() == source.get_token()
     assert sandbox.token_requests == 1

@@ -189,10 +189,17 @@ def test_early_refreshes_are_spread() -> None:
 def test_resting(until: float, fresh_until: float) -> None:
     """While it rests, a token is fresh, but never past its end; it is stale when it was."""
     held = Held.of(setle.AccessToken.issued(VALUE, 60.0, at=moment(0)), early=True)
-    resting = held.resting(moment(until))
+    resting = held.resting(moment(until), failed=True)
     assert resting.is_fresh(moment(fresh_until - 0.01))
     assert not resting.is_fresh(moment(fresh_until + 0.01))
     assert resting.stale == held.stale
+
+
+def test_resting_without_a_failure_ends_at_the_stale_point() -> None:
+    """Somebody else gets another token: there is no reason to use up the margin."""
+    held = Held.of(setle.AccessToken.issued(VALUE, 60.0, at=moment(0)), early=True)
+    assert held.resting(moment(58), failed=False).refresh_monotonic == held.stale.monotonic
+    assert held.resting(moment(10), failed=False).refresh_monotonic == moment(10).monotonic
 
 
 def test_ended() -> None:
@@ -200,4 +207,4 @@ def test_ended() -> None:
     assert ENDED.token.has_ended(moment(-1e12))
     assert ENDED.stale.has_come(moment(-1e12))
     assert not ENDED.is_fresh(moment(-1e12))
-    assert not ENDED.resting(moment(1e12)).is_fresh(moment(-1e12))
+    assert not ENDED.resting(moment(1e12), failed=True).is_fresh(moment(-1e12))

@@ -28,6 +28,7 @@ class Flight:
     Args:
         timeout: Seconds until the waiting give up. They enforce it themselves, because the
             refresh may hang where no timeout reaches, in a DNS look-up for example.
+        early: Whether the token at hand was still good when it began.
 
     Attributes:
         token: What came of it, once it has ended.
@@ -35,10 +36,11 @@ class Flight:
             waited raise copies.
     """
 
-    __slots__ = ("_done", "_loops", "_pid", "deadline", "failure", "timeout", "token")
+    __slots__ = ("_done", "_loops", "_pid", "deadline", "early", "failure", "timeout", "token")
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, *, early: bool = False) -> None:
         self.timeout = timeout
+        self.early = early
         self.deadline = time.monotonic() + timeout
         self.token: AccessToken | None = None
         self.failure: SetleError | None = None

@@ -1,6 +1,8 @@
 """What one refresh does, in its own thread: look, lock, look again, ask, save."""
 
 import logging
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -15,6 +17,15 @@ from ._store import TokenStore
 from ._token import AccessToken, now
 
 _log = logging.getLogger("setle")
+
+# Seconds between two tries for the lock. They grow, as 100,000 processes that try 20 times a
+# second are more than a store can answer.
+_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
+
+
+def _nothing() -> None:
+    """Extend no lock."""
 
 
 class Refresh:
@@ -38,9 +49,12 @@ class Refresh:
         self._store = store
         self.shared: Shared = Shared()
 
-    def __call__(self, flight: Flight, held: AccessToken) -> AccessToken:
+    def __call__(self, flight: Flight, held: AccessToken) -> AccessToken | None:
         """
         Return a token to use in place of *held*.
+
+        None if *flight* is an early one and another process is getting a token right now:
+        nobody waits for it, so it does not wait either.
 
         Raises:
             SetleError: There is none to be had.
@@ -81,10 +95,25 @@ class Refresh:
         credentials: ClientCredentials,
         flight: Flight,
         held: AccessToken,
-    ) -> AccessToken:
-        with self._lock(key, min(flight.left, flight.timeout / 2)) as extend:
+    ) -> AccessToken | None:
+        with ExitStack() as releases:
+            give_up_at = flight.left - min(flight.left, flight.timeout / 2)
+            pause = _PAUSE
+            while (extend := self._lock(key, releases)) is None and flight.left > give_up_at:
+                if flight.early:
+                    return None
+                # Spreads load, guards nothing.
+                time.sleep(min(flight.left, pause * random.uniform(0.5, 1.0)))  # noqa: S311
+                # Without the lock: those who waited must not queue up only to look.
+                if token := self._look(key, held):
+                    return token
+                pause = min(2 * pause, _LONGEST_PAUSE)
             if token := self._look(key, held):
                 return token
+            if extend is None:
+                extend = _nothing
+                with self._tolerating("lock"):
+                    raise TimeoutError
             token = self._endpoint.ask(credentials, flight, extend)
             _log.debug("new access token %s, good for %g s", token.fingerprint, token.lifetime)
             with self._tolerating("save"):
@@ -102,27 +131,30 @@ class Refresh:
         better = stored.issued_at().monotonic > held.issued_at().monotonic
         return stored if better and not stale.has_come(now()) else None
 
-    @contextmanager
-    def _lock(self, key: str, timeout: float) -> Iterator[Callable[[], None]]:
-        """Hold the store's lock if it can be had, and yield what extends it."""
-        held = ExitStack()
-        extend: object = None
+    def _lock(self, key: str, releases: ExitStack) -> Callable[[], object] | None:
+        """Hold the store's lock until *releases* ends; return what extends it, None if taken."""
         with self._tolerating("lock"):
-            lock = self._store.lock(key, timeout)
-            entered = held.enter_context(lock)
+            # Not entered into *releases* itself, whose end would raise what releasing raises.
+            held = ExitStack()
+            lock = self._store.lock(key, 0.0)
+            try:
+                entered: object = held.enter_context(lock)
+            except TimeoutError:
+                return None
+            releases.callback(self._release, held)
             # Most locks yield themselves or True, and some of them are decorators as well.
-            extend = None if entered is lock else entered
+            extend = _nothing if entered is lock or not callable(entered) else entered
 
-        def extend_if_limited() -> None:
-            if callable(extend):
+            def extend_tolerantly() -> None:
                 with self._tolerating("lock"):
                     extend()
 
-        try:
-            yield extend_if_limited
-        finally:
-            with self._tolerating("lock"):
-                held.close()
+            return extend_tolerantly
+        return _nothing
+
+    def _release(self, held: ExitStack) -> None:
+        with self._tolerating("lock"):
+            held.close()
 
     @contextmanager
     def _tolerating(self, what: str) -> Iterator[None]:

@@ -138,7 +138,7 @@ class TokenSource:
                 return self._next_step()
             if flight is not None and not flight.has_ended:
                 return flight if waited_for else held.token
-            flight = self._flight = Flight(self._timeout)
+            flight = self._flight = Flight(self._timeout, early=not waited_for)
         if not in_background(self._fly, flight, held.token):
             # With a usable token in hand nobody is to wait: that refresh is left for later.
             if waited_for:
@@ -149,16 +149,16 @@ class TokenSource:
 
     def _fly(self, flight: Flight, held: AccessToken) -> None:
         token: AccessToken | None = None
-        failure: SetleError = TokenUnavailableError("the refresh was interrupted; try again")
+        failure: SetleError | None = TokenUnavailableError("the refresh was interrupted; try again")
         try:
-            token = self._refresh(flight, held)
+            token, failure = self._refresh(flight, held), None
         except SetleError as error:
             # A copy has neither traceback nor cause, whose frames hold the secret.
             failure = copy.copy(error)
         finally:
             self._end(flight, token, failure)
 
-    def _end(self, flight: Flight, token: AccessToken | None, failure: SetleError) -> None:
+    def _end(self, flight: Flight, token: AccessToken | None, failure: SetleError | None) -> None:
         """Take over what came of *flight*, and publish it unless its waiters gave up."""
         with mutex:
             held, shared = self._held, self._refresh.shared
@@ -168,10 +168,10 @@ class TokenSource:
                     # A server may hand out the same token again: ask when that is stale.
                     self._held = Held.of(token, early=token.value != held.token.value)
             elif not flight.has_ended:
-                shared.fail(flight, failure)
-                # With a usable token in hand nobody is to notice. The next look into the store
-                # comes before the next request, which the back-off holds up.
-                self._held = held.resting(now().after(_REST))
+                if failure is not None:  # else another process is at it
+                    shared.fail(flight, failure)
+                # Nobody is to notice. The next look into the store comes before the next request.
+                self._held = held.resting(now().after(_REST), failed=failure is not None)
             if not flight.has_ended:
                 flight.end(token, None if token else failure)
 

@@ -40,10 +40,10 @@ class TokenStore(Protocol):
         Return a context manager that keeps all others out who share this store and *key*.
 
         It is held around a second ``load``, the token request and ``save``. Entering waits
-        up to *timeout* seconds and raises ``TimeoutError`` after that. A lock with a time
-        limit of its own yields a callable that extends it, which is called without
-        arguments before each attempt to get a token; anything else that is yielded, such
-        as a lock's own object, is ignored.
+        up to *timeout* seconds and raises ``TimeoutError`` after that; a refresh gives 0, and
+        looks into the store between its tries. A lock with a time limit of its own yields a
+        callable that extends it, which is called without arguments before each attempt to get
+        a token; anything else that is yielded, such as a lock's own object, is ignored.
         """
         ...
 

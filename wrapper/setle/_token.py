@@ -133,9 +133,9 @@ class Held:
         """Tell whether the token can be returned at once."""
         return at.monotonic < self.refresh_monotonic and at.wall < self.refresh_wall
 
-    def resting(self, until: Instant) -> "Held":
-        """Return the same, fresh *until* then, but never past the token's end."""
-        end = self.token.issued_at().after(self.token.lifetime)
+    def resting(self, until: Instant, *, failed: bool) -> "Held":
+        """Return the same, fresh *until* then, past the stale point only if a refresh *failed*."""
+        end = self.token.issued_at().after(self.token.lifetime) if failed else self.stale
         return Held(self.token, until.or_earlier(end), self.stale)
 
 

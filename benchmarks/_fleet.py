@@ -1,0 +1,177 @@
+"""
+A fleet in virtual time: many processes, one store, one token endpoint.
+
+What decides when a token is refreshed is the package's own: ``Held``, ``refresh_after``,
+``stale_after`` and the pauses. What a refresh does step by step is
+written down here once more, because the package does it in threads and in real time.
+"""
+
+import heapq
+import random
+from collections.abc import Callable, Generator, Iterator
+from itertools import count
+from typing import TypeVar
+
+from setle._lifetime import Instant, refresh_after, stale_after
+from setle._redis_store import _REST as _LEFT_ALONE
+from setle._refresh import _LONGEST_PAUSE, _PAUSE
+from setle._source import _REST as _PAUSE_EARLY
+from setle._token import ENDED, AccessToken, Held
+
+from ._fleet_store import Assumed, Seen, Store
+
+Spread = Callable[[AccessToken], Held]
+Steps = Iterator[float]
+T = TypeVar("T")
+
+
+def jittered(token: AccessToken) -> Held:
+    """Hold *token* as the package does: each process draws its own refresh instant."""
+    return Held.of(token, early=True)
+
+
+def together(token: AccessToken) -> Held:
+    """Hold *token* with the same refresh instant in every process."""
+    issued, lifetime = token.issued_at(), token.lifetime
+    return Held(
+        token,
+        issued.after(refresh_after(lifetime, 0.5)),
+        issued.after(stale_after(lifetime)),
+    )
+
+
+def late(token: AccessToken) -> Held:
+    """Hold *token* without an early refresh: all wait once it is stale."""
+    return Held.of(token, early=False)
+
+
+class Fleet:
+    """
+    Processes that share one store.
+
+    Args:
+        size: How many.
+        lifetime: Of every token, in seconds.
+        spread: How a process holds a new token.
+        assumed: Of the world.
+    """
+
+    def __init__(self, size: int, lifetime: float, spread: Spread, assumed: Assumed) -> None:
+        self.seen = Seen()
+        self._lifetime = lifetime
+        self._spread = spread
+        self._assumed = assumed
+        self._store = Store(assumed, self.seen)
+        self._held = [ENDED] * size
+        self._left_alone_until = [0.0] * size
+        self._under_way = 0
+        self._now = 0.0
+        self._number = count()
+        self._queue: list[tuple[float, int, int | Steps]] = []
+
+    def warm_up(self) -> None:
+        """Give every process the same token, new at this moment, without counting that."""
+        token = self._issue()
+        self._store.save(self._now, token)
+        self._held = [self._spread(token) for _ in self._held]
+        self.seen.commands.clear()
+        self.seen.seconds.clear()
+
+    def run(self, until: float) -> None:
+        """Let all of them call at random until then, and finish what is under way."""
+        for process in range(len(self._held)):
+            self._call_later(process)
+        while self._queue:
+            self._now, _, what = heapq.heappop(self._queue)
+            if isinstance(what, int):
+                if self._now >= until:
+                    continue
+                what = self._refresh(what)
+            if (then := next(what, None)) is not None:
+                heapq.heappush(self._queue, (then, next(self._number), what))
+
+    def _call_later(self, process: int) -> None:
+        """Queue the first call of *process* that does not find a fresh token: exact, if Poisson."""
+        fresh_until = max(self._now, self._held[process].refresh_monotonic)
+        at = fresh_until + random.expovariate(self._assumed.rate)
+        heapq.heappush(self._queue, (at, next(self._number), process))
+
+    def _issue(self) -> AccessToken:
+        return AccessToken.issued("x", self._lifetime, at=self._instant())
+
+    def _instant(self) -> Instant:
+        return Instant(self._now, self._now)
+
+    def _refresh(self, process: int) -> Steps:
+        """Do what ``TokenSource`` does when a call finds no fresh token."""
+        began, stale = self._now, self._held[process].stale.monotonic
+        self._under_way += 1
+        self.seen.at_once = max(self.seen.at_once, self._under_way)
+        token = yield from self._look(process)
+        if token is None:
+            token = yield from self._lock_and_ask(process, early=began < stale)
+        self._under_way -= 1
+        if token is None:
+            until = self._instant().after(_PAUSE_EARLY)
+            self._held[process] = self._held[process].resting(until, failed=False)
+            self._call_later(process)
+            return
+        # Early, nobody waits, until the old token goes stale before the new one is there.
+        first = began
+        if began < stale:
+            first = stale + random.expovariate(self._assumed.rate)
+        if first < self._now:
+            self.seen.held_up += 1
+            self.seen.worst_wait = max(self.seen.worst_wait, self._now - first)
+        self._held[process] = self._spread(token)
+        self._call_later(process)
+
+    def _lock_and_ask(
+        self, process: int, *, early: bool
+    ) -> Generator[float, None, AccessToken | None]:
+        """Take the lock, look again, ask, save; None if it is taken and nobody waits."""
+        give_up, pause = self._now + self._assumed.lock_wait, _PAUSE
+        while (locked := (yield from self._send(process, self._store.lock, process))) is False:
+            if early:
+                return None
+            if self._now > give_up:
+                break
+            yield self._now + pause * random.uniform(0.5, 1.0)
+            if token := (yield from self._look(process)):
+                return token
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        token = yield from self._look(process)
+        if token is None:
+            if locked:
+                yield from self._send(process, self._store.extend, process)
+            token = self._issue()
+            self.seen.requests += 1
+            yield self._now + self._assumed.request
+            yield from self._send(process, self._store.save, token)
+        if locked:
+            yield from self._send(process, self._store.unlock, process)
+        return token
+
+    def _look(self, process: int) -> Generator[float, None, AccessToken | None]:
+        """Return what the store holds, if it is better than what *process* holds."""
+        stored = yield from self._send(process, self._store.load)
+        if stored is None or stored.issued_at() <= self._held[process].token.issued_at():
+            return None
+        stale = stored.issued_at().after(stale_after(stored.lifetime))
+        return None if stale.has_come(self._instant()) else stored
+
+    def _send(
+        self, process: int, command: Callable[..., tuple[float, T]], *arguments: object
+    ) -> Generator[float, None, T | None]:
+        """Return what *command* gives, or None if the store is left alone or does not answer."""
+        if self._now < self._left_alone_until[process]:
+            return None
+        sent = self._now
+        back, found = command(sent, *arguments)
+        if back - sent <= self._assumed.patience:
+            yield back
+            return found
+        self.seen.unanswered += 1
+        yield sent + self._assumed.patience
+        self._left_alone_until[process] = self._now + _LEFT_ALONE
+        return None
