@@ -136,8 +136,8 @@ class Refresh:
         with self._tolerating("lock"):
             # Not entered into *releases* itself, whose end would raise what releasing raises.
             held = ExitStack()
-            lock = self._store.lock(key, 0.0)
             try:
+                lock = self._store.lock(key, 0.0)
                 entered: object = held.enter_context(lock)
             except TimeoutError:
                 return None
