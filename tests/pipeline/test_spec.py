@@ -65,7 +65,7 @@ def test_the_corrected_spec_changes_only_the_touched_lines() -> None:
     [
         ("in: header", "in: hedder", r"'hedder' is not one of .*\(at paths//v1/oauth/token/post"),
         ("title: Setle API", "titel: Setle API", "title' is a required property"),
-        ("openapi: 3.0.0", "openapi: 4.0.0", "no known version of OpenAPI"),
+        ("openapi: 3.0.0", "openapi: 4.0.0", "it says version 4.0.0, and 3.0 and 3.1 are"),
         ("openapi: 3.0.0", "openapi: 3.0", "is not valid OpenAPI"),
         ("'200':", "200:", "has the key 200; put it in quotes"),
         ("ref: '#/components/schemas/DefaultHttpException'", "ref: '#/components/x'", "/x' does"),
