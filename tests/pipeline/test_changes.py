@@ -193,6 +193,11 @@ STOPS = {
         "      servers: [{url: https://x.setle.app}]\n      operationId:",
         "token has servers of its own, but goes to the base URL; remove its `servers` in openapi",
     ),
+    "a server of a path's own": (
+        "/v1/oauth/token:\n",
+        "/v1/oauth/token:\n    servers: [{url: https://x.setle.app}]\n",
+        "token has servers of its own, but goes to the base URL; remove its `servers` in openapi",
+    ),
     "a list in one parameter": (
         "paths:\n",
         endpoint(

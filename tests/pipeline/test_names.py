@@ -155,11 +155,11 @@ def test_a_required_field_of_what_users_make_breaks(
         "    expires_in: float\n",
         "    expires_in: float\n    a: str\n    b: str = ''\n",
     )
-    edit(after / MODEL, "    token_type: str\n", "    token_type: str | None\n")
+    edit(before / MODEL, "    token_type: str\n", "    token_type: str | None\n")
     assert list(names.compare(before, after)) == [
         (True, f"`{TOKEN}.a` is new and must be given"),
         (False, f"`{TOKEN}.b` is new"),
-        (True, f"`{TOKEN}.token_type`: type is `str | None`, was `str`"),
+        (True, f"`{TOKEN}.token_type`: type is `str`, was `str | None`"),
     ]
 
 
