@@ -11,7 +11,7 @@ UV     := uv==0.13.9
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test test-lowest check lint format types imports generate check-generated bench fleet lock clean
+.PHONY: help setup demo token test test-lowest check lint format types imports generate check-generated diff bench fleet lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ generate: $(READY) ## Rebuild generated/ from openapi.yaml and openapi.overlay.y
 
 check-generated: $(READY) ## Fail when generated/ is not what `make generate` would write
 	$(BIN)/python -m pipeline.generate --check
+
+diff: $(READY) ## Tell what openapi.yaml changes for users (OLD=path, or git's version; FORMAT=markdown)
+	@$(BIN)/python -m pipeline.diff $(if $(OLD),--old '$(OLD)') --format $(or $(FORMAT),text)
 
 bench: $(READY) ## Measure the hot path
 	$(BIN)/python -m benchmarks

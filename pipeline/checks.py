@@ -6,10 +6,12 @@ configuration is misspelt, when an override of a class name matches nothing,
 and when two operations end up in one module.
 """
 
+import ast
 import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,13 @@ from ruamel.yaml.error import YAMLError
 from pipeline import PipelineError
 from pipeline.spec import operations, read_text
 
-__all__ = ["check_endpoints", "check_overrides", "check_versions", "load_config"]
+__all__ = [
+    "check_endpoints",
+    "check_overrides",
+    "check_versions",
+    "check_wrapper",
+    "load_config",
+]
 
 _ROUTE = re.compile(r'"method": "(\w+)",\s+"url": "([^"]*)"')
 
@@ -118,6 +126,38 @@ def check_overrides(config: dict[str, Any], spec: dict[str, Any], package: Path)
                 f"class override {old} matches no schema: upstream moved; "
                 "adapt or drop it in generator-config.yaml"
             )
+
+
+def check_wrapper(wrapper: Path, package: Path) -> None:
+    """
+    Look in the generated *package* for what the modules below *wrapper* import from it.
+
+    Raises:
+        PipelineError: Something is gone: ``import setle`` would fail.
+    """
+    for module in sorted(wrapper.rglob("*.py")):
+        for source, name in _imports(module, package.name):
+            if not _has(package.joinpath(*source.split(".")[1:]), name):
+                raise PipelineError(
+                    f"{module.relative_to(wrapper.parents[1]).as_posix()} imports {name} from "
+                    f"{source}, where it is no longer: keep tag and names in "
+                    "openapi.overlay.yaml, or adapt the import"
+                )
+
+
+def _imports(module: Path, package: str) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(ast.parse(module.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            source = node.module or ""
+            if source.split(".")[0] == package:
+                yield from ((source, name.name) for name in node.names)
+
+
+def _has(place: Path, name: str) -> bool:
+    if (place / f"{name}.py").is_file() or (place / name).is_dir():
+        return True
+    module = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    return module.is_file() and bool(re.search(rf"\b{name}\b", module.read_text(encoding="utf-8")))
 
 
 def _route(method: str, path: str) -> tuple[str, str]:

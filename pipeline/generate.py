@@ -17,20 +17,30 @@ from tempfile import TemporaryDirectory
 from ruamel.yaml import YAML
 
 from pipeline import PipelineError, run
-from pipeline.checks import check_endpoints, check_overrides, check_versions, load_config
+from pipeline.checks import (
+    check_endpoints,
+    check_overrides,
+    check_versions,
+    check_wrapper,
+    load_config,
+)
 from pipeline.compare import differences
+from pipeline.losses import check_losses
 from pipeline.spec import OVERLAY, SPEC, corrected_spec
 
-__all__ = ["PACKAGE", "build", "check", "generate"]
+__all__ = ["CONFIG", "PACKAGE", "build", "check", "generate", "inspect", "render"]
 
 CONFIG = "generator-config.yaml"
 PACKAGE = Path("generated/setle_api")
+WRAPPER = Path("wrapper/setle")
 HEADER = (
     "# Generated from openapi.yaml and openapi.overlay.yaml; do not edit, run `make generate`.\n\n"
 )
 
-# What the generator prints around the matter: the data it was reading, frames
-# of a traceback, where to report bugs.
+# What the generator prints in place of a piece of the spec.
+_OBJECT = re.compile(r" <openapi_python_client\S* object at 0x\w+>")
+# What it prints around the matter: the data it was reading, frames of a
+# traceback, where to report bugs.
 _NOISE = re.compile(r"$|[\s{}]|Traceback|(Warning|Error)\(s\) encountered|If you believe")
 
 
@@ -73,8 +83,23 @@ def build(root: Path, aside: Path) -> Path:
         PipelineError: A step failed. *root* is only read.
     """
     text = corrected_spec(root)
-    spec = YAML(typ="safe").load(text)
-    config = load_config(root / CONFIG)
+    check_losses(YAML(typ="safe").load(text))
+    package = render(root, text, aside)
+    inspect(root, text, package)
+    for module in package.rglob("*.py"):
+        module.write_text(HEADER + module.read_text(encoding="utf-8"), encoding="utf-8")
+    (package / "py.typed").touch()
+    return package
+
+
+def render(root: Path, text: str, aside: Path) -> Path:
+    """
+    Let the generator write its package for the spec *text* below *aside*, an empty folder.
+
+    Raises:
+        PipelineError: It is not the one pinned below *root*, or said anything.
+    """
+    load_config(root / CONFIG)
     # The post hooks look ruff up on PATH; ours stands beside the interpreter.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     check_versions(root / "pyproject.toml", path)
@@ -82,13 +107,20 @@ def build(root: Path, aside: Path) -> Path:
     package = aside / PACKAGE.name
     (aside / SPEC).write_text(text, encoding="utf-8")
     _run_generator(package, root / CONFIG, path)
-    check_endpoints(spec, package)
-    check_overrides(config, spec, package)
-
-    for module in package.rglob("*.py"):
-        module.write_text(HEADER + module.read_text(encoding="utf-8"), encoding="utf-8")
-    (package / "py.typed").touch()
     return package
+
+
+def inspect(root: Path, text: str, package: Path) -> None:
+    """
+    Look in the generated *package* for all that the spec *text* and the wrapper ask of it.
+
+    Raises:
+        PipelineError: Something is lost.
+    """
+    spec = YAML(typ="safe").load(text)
+    check_endpoints(spec, package)
+    check_overrides(load_config(root / CONFIG), spec, package)
+    check_wrapper(root / WRAPPER, package)
 
 
 def main() -> None:
@@ -117,6 +149,7 @@ def _run_generator(package: Path, config: Path, path: str) -> None:
     # Python's own warnings come with status 0.
     if result.returncode or result.stderr.strip():
         said = " ".join(line for line in result.stderr.splitlines() if not _NOISE.match(line))
+        said = _OBJECT.sub("", said)
         said = said or result.stderr.strip() or f"status {result.returncode}"
         raise PipelineError(
             f"openapi-python-client: {said}; correct the spec in {OVERLAY}, or {CONFIG}"

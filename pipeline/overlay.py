@@ -30,11 +30,16 @@ _OVERLAY_KEYS = {"overlay", "info", "extends", "actions"}
 _ACTION_KEYS = {"target", "description", "update", "remove"}
 
 
-def apply(spec: str, overlay: str) -> str:
+def apply(spec: str, overlay: str, *, unfit: list[str] | None = None) -> str:
     """
     Return the valid YAML text *spec* with the actions of the YAML text *overlay* applied.
 
     Lines that no action touches stay as they are.
+
+    Args:
+        spec: Valid YAML.
+        overlay: YAML too.
+        unfit: Where the errors of actions go instead of being raised.
 
     Raises:
         PipelineError: The overlay is malformed, or one of its actions no
@@ -50,7 +55,10 @@ def apply(spec: str, overlay: str) -> str:
             _apply_action(document, action)
         except _ActionError as error:
             target = action.get("target") if isinstance(action, dict) else action
-            raise PipelineError(f"overlay action {number} ({target}) {error}") from error
+            message = f"overlay action {number} ({target}) {error}"
+            if unfit is None:
+                raise PipelineError(message) from error
+            unfit.append(message)
     text = io.StringIO()
     yaml.dump(document, text)
     return text.getvalue()

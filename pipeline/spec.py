@@ -1,5 +1,6 @@
 """Read the vendored OpenAPI description: valid, and corrected by the overlay."""
 
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,13 +53,20 @@ def validated(text: str, *, name: str, remedy: str) -> dict[str, Any]:
         spec = YAML(typ="safe").load(text)
     except YAMLError as error:
         raise PipelineError(f"{name} is not YAML: {error}; {remedy}") from error
+    if not isinstance(spec, dict):
+        raise PipelineError(f"{name} is {'not a mapping' if spec else 'empty'}; {remedy}")
+    if not re.match(r"3\.[01]\.", version := str(spec.get("openapi"))):
+        raise PipelineError(
+            f"{name} is not valid OpenAPI: {_version(version)}, "
+            f"and 3.0 and 3.1 are what the generator reads; {remedy}"
+        )
     if keys := list(_keys_that_are_no_strings(spec)):
         raise PipelineError(f"{name} has the key {keys[0]!r}; put it in quotes")
     try:
         validate(spec)
     except Exception as error:  # odd input makes the validator fail in any way
         raise PipelineError(f"{name} is not valid OpenAPI: {_reason(error)}; {remedy}") from error
-    return dict(spec)
+    return spec
 
 
 def operations(spec: dict[str, Any]) -> list[tuple[str, str]]:
@@ -95,11 +103,15 @@ def _keys_that_are_no_strings(value: Any) -> Iterator[object]:
             yield from _keys_that_are_no_strings(item)
 
 
+def _version(version: str) -> str:
+    return "it names no version" if version == "None" else f"it says version {version}"
+
+
 def _reason(error: Exception) -> str:
     # An error of "one of these schemas" holds the errors of each; the one that
     # got furthest into the document says what is wrong.
     while context := getattr(error, "context", None):
         error = max(context, key=lambda inner: len(inner.absolute_path))
     place = "/".join(map(str, getattr(error, "absolute_path", ())))
-    message = getattr(error, "message", str(error)) or "it names no known version of OpenAPI"
+    message = getattr(error, "message", str(error))
     return textwrap.shorten(message, 200) + (f" (at {place})" if place else "")

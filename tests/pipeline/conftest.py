@@ -13,7 +13,8 @@ def scratch(tmp_path: Path) -> Path:
     """Return the root of a copy with sources and generated client."""
     root = tmp_path / "scratch"
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "generated", root / "generated", ignore=ignore)
+    for name in ("generated", "wrapper"):
+        shutil.copytree(ROOT / name, root / name, ignore=ignore)
     for name in ("openapi.yaml", "openapi.overlay.yaml", "generator-config.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, root)
     return root

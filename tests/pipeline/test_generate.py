@@ -319,8 +319,8 @@ def test_check_passes_on_a_fresh_package(scratch: Path, capsys: pytest.CaptureFi
             ["-        error (str | Unset): Short", "+        error (str | Unset): Brief"],
         ),
         (
-            lambda root: edit(root / "openapi.overlay.yaml", ": create_access_", ": make_access_"),
-            ["stale: ", "create_access_token.py", "missing: ", "make_access_token.py"],
+            lambda root: edit(root / "openapi.overlay.yaml", "== 'error'", "== 'statusCode'"),
+            ["-    error: str | Unset", "+    error: str"],
         ),
     ],
     ids=["hand edit", "stale file", "missing file", "edited spec", "edited overlay"],
@@ -339,6 +339,14 @@ def test_check_tells_what_is_not_as_generated(
     output = capsys.readouterr().out
     assert all(line in output for line in told)
     assert snapshot(scratch) == before
+
+
+@pytest.mark.parametrize("tool", ["openapi-python-client", "ruff"])
+def test_check_refuses_another_version_of_a_tool(scratch: Path, tool: str) -> None:
+    """What another version would write says nothing about the tree."""
+    edit(scratch / "pyproject.toml", f'"{tool}==', f'"{tool}==9')
+    with pytest.raises(PipelineError, match=f"{tool} is .*, pyproject.toml pins 9"):
+        generate.check(scratch)
 
 
 def test_a_difference_is_a_failure(scratch: Path) -> None:
