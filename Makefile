@@ -35,7 +35,7 @@ token: $(READY) ## Ask the real service for a token; print lifetime and fingerpr
 
 test: $(READY) ## Run the tests, with branch coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist worksteal
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
