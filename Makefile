@@ -11,7 +11,7 @@ UV     := uv==0.13.9
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test test-lowest check lint format types imports generate check-generated bench lock clean
+.PHONY: help setup demo token test test-lowest check lint format types imports vendor generate check-generated bench lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ types: $(READY)
 
 imports: $(READY)
 	$(BIN)/lint-imports
+
+vendor: $(READY) ## Fetch openapi.yaml anew; FROM= an index, page or file, by URL or path
+	$(BIN)/python -m pipeline.vendor $(if $(FROM),--from '$(FROM)')
 
 generate: $(READY) ## Rebuild generated/ from openapi.yaml and openapi.overlay.yaml
 	$(BIN)/python -m pipeline.generate
