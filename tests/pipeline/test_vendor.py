@@ -22,6 +22,11 @@ TOKEN_PAGE = "/api-reference/create-access-token.md"
 
 
 @pytest.fixture
+def scratch(one_endpoint: Path) -> Path:
+    return one_endpoint
+
+
+@pytest.fixture
 def answers() -> dict[str, Answer]:
     """Return what the documentation site answers; a test may change it."""
     return site()
@@ -96,7 +101,7 @@ def test_a_listed_file_comes_before_the_pages(
     scratch: Path, answers: dict[str, Answer], url: str, name: str
 ) -> None:
     """The pages are not even asked for; JSON becomes YAML."""
-    document = parse((SITE / "../../../openapi.yaml").read_text(encoding="utf-8"), "it")
+    document = parse((scratch / "openapi.yaml").read_text(encoding="utf-8"), "it")
     document["info"]["title"] = "From the file"
     answers[f"/{name}"] = json.dumps(document) if name.endswith("json") else dump(document)
     answers["/llms.txt"] = f"- [A](/gone.md)\n## OpenAPI Specs\n- [openapi](/{name})\n"
@@ -109,7 +114,7 @@ def test_a_file_that_a_page_names_is_fetched_instead(
     scratch: Path, answers: dict[str, Answer], url: str, source: str
 ) -> None:
     """By address, or by path from the root of the site; once for all pages."""
-    document = parse((ROOT / "openapi.yaml").read_text(encoding="utf-8"), "it")
+    document = parse((scratch / "openapi.yaml").read_text(encoding="utf-8"), "it")
     document["info"]["title"] = "From the file"
     asked = []
 
@@ -157,7 +162,9 @@ def test_a_description_the_overlay_does_not_fit_is_written(
 ) -> None:
     """To adapt the overlay one needs the new description; the stale action is told at once."""
     answers["/new.yaml"] = dump(
-        parse((ROOT / "openapi.yaml").read_text(encoding="utf-8").replace("'500'", "'503'"), "it")
+        parse(
+            (scratch / "openapi.yaml").read_text(encoding="utf-8").replace("'500'", "'503'"), "it"
+        )
     )
     vendor(scratch, f"{url}/new.yaml")
     out, err = capsys.readouterr()
