@@ -14,7 +14,7 @@ from ruamel.yaml.events import (
     CollectionStartEvent,
     NodeEvent,
 )
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from pipeline import PipelineError
 
@@ -112,9 +112,9 @@ def _check_aliases(text: str) -> None:
 
 def _readable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
+        return {_readable(key): _readable(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_readable(item) for item in value]
-    if isinstance(value, str) and "\n" in value and value.replace("\n", "").isprintable():
-        return LiteralScalarString(value)
-    return value
+    if isinstance(value, str) and not value.replace("\n", "").isprintable():
+        return DoubleQuotedScalarString(value)  # escapes what other styles would lose
+    return LiteralScalarString(value) if isinstance(value, str) and "\n" in value else value

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline import PipelineError
@@ -70,6 +70,8 @@ def test_text_of_several_lines_stays_readable() -> None:
 
 
 @given(VALUES)
+@example("a\x85b\u2028\ufeff\x1f\n")
+@example({"a\x85\n": " x \n\ny: #\n "})
 def test_whatever_is_written_is_read_again(value: Any) -> None:
     """No value is changed by the form it is given."""
     document = {"openapi": "3.0.0", "value": value}
