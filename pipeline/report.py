@@ -60,4 +60,4 @@ def _report(root: Path, old: str, new: str) -> str:
         diff = importlib.import_module("pipeline.diff")
     except ModuleNotFoundError:
         return ""
-    return str(diff.report(root, old, new).render("text"))
+    return str(diff.report(root, old, new).render("text")).rstrip()

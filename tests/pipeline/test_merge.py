@@ -141,6 +141,15 @@ def test_what_holds_for_a_whole_page_must_stand_in_both(other: dict[str, Any], p
         merge({"one": dump(spec()), "two": dump(other)})
 
 
+@pytest.mark.parametrize("names", ["abc", "bac"])
+def test_of_two_pages_with_one_text_the_first_is_named(names: str) -> None:
+    """The error too is the same for any order."""
+    one, other = dump(spec()), dump(spec("/b", openapi="3.0.1"))
+    texts = {"a": one, "b": one, "c": other}
+    with pytest.raises(PipelineError, match=r"^a and c do not say the same at openapi"):
+        merge({name: texts[name] for name in names})
+
+
 def test_an_invalid_page_is_named() -> None:
     """Before anything is put together."""
     with pytest.raises(PipelineError, match=r"^b\.md is not valid OpenAPI: 'info' is a required"):

@@ -289,12 +289,14 @@ def test_a_slow_server_is_given_up(
 
 def test_requests_are_few_at_a_time(scratch: Path, answers: dict[str, Answer], url: str) -> None:
     """Four, and all four at once."""
-    together = threading.Barrier(4)
+    together, fifth = threading.Barrier(4), threading.Event()
     running = threading.Semaphore(4)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        assert running.acquire(blocking=False)
+        if not running.acquire(blocking=False):
+            fifth.set()
         together.wait(10)
+        fifth.wait(0.1)  # long enough for one more to come
         running.release()
         handler.send_response(200)
         handler.send_header("content-length", "0")
@@ -304,6 +306,7 @@ def test_requests_are_few_at_a_time(scratch: Path, answers: dict[str, Answer], u
     answers |= dict.fromkeys(pages, answer)
     answers["/llms.txt"] = "".join(f"- [P]({page})\n" for page in pages)
     assert "nor has a page it lists" in refused(scratch, f"{url}/llms.txt")
+    assert not fifth.is_set()
 
 
 def test_pages_are_counted_on_a_terminal(
