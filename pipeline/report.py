@@ -23,9 +23,9 @@ def show(root: Path, new: str) -> None:
     old = read_text(root / SPEC) if (root / SPEC).exists() else ""
     print("\n".join(changes(old, new) or ["nothing but its wording or order changes"]))
     try:
-        overlay.apply(new, read_text(root / OVERLAY))
         if old and (report := _report(root, old, new)):
             print(report)
+        overlay.apply(new, read_text(root / OVERLAY))
     except PipelineError as error:
         print("note: make generate will stop:", *str(error).split(), file=sys.stderr)
 

@@ -22,7 +22,9 @@ TOKEN_PAGE = "/api-reference/create-access-token.md"
 
 
 @pytest.fixture
-def scratch(one_endpoint: Path) -> Path:
+def scratch(one_endpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # Generates two clients; test_wide.py has it, once.
+    monkeypatch.setitem(sys.modules, "pipeline.diff", None)
     return one_endpoint
 
 
