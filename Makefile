@@ -11,7 +11,7 @@ UV     := uv==0.13.9
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test test-lowest check lint format types imports generate check-generated diff bench fleet lock clean
+.PHONY: help setup demo token test test-lowest check lint format types imports vendor generate check-generated diff bench fleet lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ token: $(READY) ## Ask the real service for a token; print lifetime and fingerpr
 
 test: $(READY) ## Run the tests, with branch coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -64,6 +64,9 @@ types: $(READY)
 
 imports: $(READY)
 	$(BIN)/lint-imports
+
+vendor: $(READY) ## Fetch openapi.yaml anew; FROM= an index, page or file, by URL or path
+	$(BIN)/python -m pipeline.vendor $(if $(FROM),--from '$(FROM)')
 
 generate: $(READY) ## Rebuild generated/ from openapi.yaml and openapi.overlay.yaml
 	$(BIN)/python -m pipeline.generate

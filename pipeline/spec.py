@@ -12,14 +12,22 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline import PipelineError, overlay
 
-__all__ = ["OVERLAY", "SPEC", "corrected_spec", "operations", "read_text", "validated"]
+__all__ = [
+    "NOT_OPERATIONS",
+    "OVERLAY",
+    "SPEC",
+    "corrected_spec",
+    "operations",
+    "read_text",
+    "validated",
+]
 
 SPEC = "openapi.yaml"
 OVERLAY = "openapi.overlay.yaml"
 
 # Whatever else stands in a path item counts as an operation: a method unknown
 # here, or a $ref, would otherwise drop out of the client without a word.
-_NOT_OPERATIONS = {"summary", "description", "servers", "parameters"}
+NOT_OPERATIONS = {"summary", "description", "servers", "parameters"}
 
 
 def corrected_spec(root: Path) -> str:
@@ -75,7 +83,7 @@ def operations(spec: dict[str, Any]) -> list[tuple[str, str]]:
         (key.upper(), path)
         for path, item in spec.get("paths", {}).items()
         for key in item
-        if path.startswith("/") and key not in _NOT_OPERATIONS and not key.startswith("x-")
+        if path.startswith("/") and key not in NOT_OPERATIONS and not key.startswith("x-")
     ]
 
 

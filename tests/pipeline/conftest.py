@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.page import find_block
+from tests.pipeline.serving import SITE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -18,3 +21,13 @@ def scratch(tmp_path: Path) -> Path:
     for name in ("openapi.yaml", "openapi.overlay.yaml", "generator-config.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, root)
     return root
+
+
+@pytest.fixture
+def one_endpoint(scratch: Path) -> Path:
+    """Return the root of a copy that describes the token endpoint alone, whatever is vendored."""
+    page = (SITE / "api-reference" / "create-access-token.md").read_bytes().decode()
+    block = find_block(page, "the page")
+    assert block is not None
+    (scratch / "openapi.yaml").write_bytes(block.text.encode())
+    return scratch

@@ -128,11 +128,11 @@ def test_the_package_is_replaced_whole(scratch: Path) -> None:
     assert [path.name for path in (scratch / "generated").iterdir()] == ["setle_api"]
 
 
-def test_every_operation_gets_its_module(scratch: Path) -> None:
+def test_every_operation_gets_its_module(one_endpoint: Path) -> None:
     """Path parameters, methods of one path, several tags or none: all are found."""
-    edit(scratch / "openapi.yaml", "paths:\n", MORE_OPERATIONS)
-    generate.generate(scratch)
-    package = scratch / "generated" / "setle_api"
+    edit(one_endpoint / "openapi.yaml", "paths:\n", MORE_OPERATIONS)
+    generate.generate(one_endpoint)
+    package = one_endpoint / "generated" / "setle_api"
     modules = [path.relative_to(package).parts[1] for path in package.glob("api/*/[!_]*.py")]
     assert sorted(modules) == ["default", "estates", "general"]
 
@@ -197,11 +197,15 @@ def test_whatever_the_generator_says_is_a_failure(
         generate.generate(scratch)
 
 
-def test_a_crash_of_the_generator_is_told_by_its_last_line(scratch: Path) -> None:
+def test_a_crash_of_the_generator_is_told_by_its_last_line(one_endpoint: Path) -> None:
     """The traceback is left out."""
-    edit(scratch / "openapi.yaml", "type: number\n", "type: string\n          enum: [a-b, a_b]\n")
+    edit(
+        one_endpoint / "openapi.yaml",
+        "type: number\n",
+        "type: string\n          enum: [a-b, a_b]\n",
+    )
     with pytest.raises(PipelineError, match="openapi-python-client: ValueError: Duplicate key"):
-        generate.generate(scratch)
+        generate.generate(one_endpoint)
 
 
 def test_ctrl_c_leaves_the_tree_alone(scratch: Path) -> None:

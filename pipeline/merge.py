@@ -1,0 +1,125 @@
+"""
+Put the descriptions of single pages together, strictly.
+
+Every page repeats what all have in common and the components it uses. The same
+thing twice is fine; two things under one name stop it, because whichever were
+taken, the client would be wrong for one of the pages.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline import PipelineError
+from pipeline.document import dump, is_json, parse
+from pipeline.spec import NOT_OPERATIONS, operations, validated
+
+__all__ = ["Place", "label", "merge", "parts"]
+
+Place = tuple[str, ...]
+"""Where in a description a part stands that goes by a name of its own."""
+
+_FIRST = ["openapi", "info", "servers", "security", "tags"]
+_LAST = ["paths", "webhooks", "components"]
+_REMEDY = "tell Setle, and vendor a file that has it right"
+
+
+def merge(descriptions: Mapping[str, str]) -> str:
+    """
+    Return the one description that the texts *descriptions*, by their names, make up.
+
+    The same text under all names comes back byte for byte, unless it is JSON.
+    What is put together has one form, whatever the order and the names.
+
+    Raises:
+        PipelineError: One of them is not valid, or two contradict each other.
+    """
+    # Each text once, and by the texts, so that neither names nor order have a say.
+    names = {text: name for name, text in sorted(descriptions.items(), reverse=True)}
+    specs = {}
+    for text, name in sorted(names.items()):
+        specs[name] = parse(text, name)
+        yaml = dump(specs[name]) if is_json(text) else text
+        validated(yaml, name=name, remedy=_REMEDY)
+    if len(specs) == 1:
+        return yaml
+
+    found = dict[Place, tuple[str, Any]]()
+    for name, spec in specs.items():
+        for place, value in parts(spec).items():
+            other, known = found.setdefault(place, (name, value))
+            if different := next(_differences(known, value, place), None):
+                raise PipelineError(
+                    f"{other} and {name} do not say the same at {'/'.join(different)}; {_REMEDY}"
+                )
+    for name, spec in specs.items():
+        for place, (other, _) in found.items():
+            if _holds_for_all(place, spec) and place not in parts(spec):
+                raise PipelineError(f"{other} has {'/'.join(place)}, {name} has not; {_REMEDY}")
+    return dump(_assembled({place: value for place, (_, value) in found.items()}, specs))
+
+
+def parts(spec: dict[str, Any]) -> dict[Place, Any]:
+    """Return the parts of the valid description *spec* that go by a name, each with its place."""
+    found = dict[Place, Any]()
+    for key, value in spec.items():
+        if key == "tags":
+            found |= {(key, tag["name"]): tag for tag in value}
+        elif key not in _LAST:
+            found[key,] = value
+        else:
+            for name, item in value.items():
+                if isinstance(item, dict):
+                    found |= {(key, name, inner): part for inner, part in item.items()}
+                else:
+                    found[key, name] = item
+    return found
+
+
+def label(place: Place) -> str:
+    """Return *place* as users call it: an operation by its method and path."""
+    if place[0] == "paths" and operations({"paths": {place[1]: {place[-1]: {}}}}):
+        return f"{place[-1].upper()} {place[1]}"
+    return "/".join(place)
+
+
+def _holds_for_all(place: Place, spec: dict[str, Any]) -> bool:
+    # Left out in one page and given in another, these say different things of
+    # the operations: security and servers of the whole, parameters of a path.
+    match place:
+        case ("paths", path, key):
+            return key in NOT_OPERATIONS and path in spec.get("paths", {})
+    return len(place) == 1
+
+
+def _assembled(found: dict[Place, Any], specs: dict[str, Any]) -> dict[str, Any]:
+    keys = {key for spec in specs.values() for key in spec}
+    rest = sorted(keys - {*_FIRST, *_LAST})
+    whole: dict[str, Any] = {}
+    for key in [*_FIRST, *rest, *_LAST]:
+        if key == "tags" and key in keys:
+            whole[key] = [found[place] for place in sorted(found) if place[0] == key]
+        elif key in keys:
+            whole[key] = found.get((key,), {})
+    for place in sorted(found):
+        match place:
+            case (section, name, inner):
+                whole[section].setdefault(name, {})[inner] = found[place]
+            case (section, name) if section != "tags":
+                whole[section][name] = found[place]
+    return whole
+
+
+def _differences(one: Any, other: Any, place: Place) -> Iterator[Place]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in [*one, *(key for key in other if key not in one)]:
+            if key in one and key in other:
+                yield from _differences(one[key], other[key], (*place, str(key)))
+            else:
+                yield (*place, str(key))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, items in enumerate(zip(one, other, strict=True)):
+            yield from _differences(*items, (*place, str(number)))
+    # JSON, because to Python 1, 1.0 and True are equal.
+    elif json.dumps(one) != json.dumps(other):
+        yield place

@@ -1,0 +1,114 @@
+"""
+Read pages and the index of a documentation site that Mintlify serves.
+
+A page carries the OpenAPI description of its one endpoint in a fenced block.
+What follows the language in its first line is the endpoint, after the file it
+was taken from where that is told::
+
+    ````yaml POST /v1/oauth/token
+    ````yaml https://host/openapi.json get /v1/estate/list
+    ````yaml /spec.json webhook estate.updated
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pipeline import PipelineError
+
+__all__ = ["Block", "Listing", "find_block", "listing"]
+
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\r\n]*)")
+_LANGUAGE = re.compile(r"(ya?ml|json)\b", re.IGNORECASE)
+_ENDPOINT = re.compile(
+    r"\w+\s+(?:(\S+)\s+)?(get|put|post|delete|options|head|patch|trace|webhook)\s+(\S+)",
+    re.IGNORECASE,
+)
+# A form of the first line not known here must not lose the endpoint.
+_OPENAPI = re.compile(r"""\s*(\{\s*)?["']?openapi["']?\s*:""")
+_LINK = re.compile(r"\[([^\]]*)\]\(<?([^)\s>]+)")
+_FILE = re.compile(r"\.(ya?ml|json)$", re.IGNORECASE)
+
+
+class Block(NamedTuple):
+    """The block of a page."""
+
+    text: str
+    """What stands between the fences, byte for byte."""
+    source: str | None
+    """The file it was taken from, as the page names it."""
+    operation: tuple[str, str] | None
+    """Method, in capitals, and path the page says it has; None for a webhook."""
+
+
+class Listing(NamedTuple):
+    """The links of an index, each once."""
+
+    files: list[str]
+    """OpenAPI files."""
+    pages: list[str]
+    """Pages as markdown."""
+    others: list[str]
+    """The rest."""
+
+
+def find_block(page: str, name: str) -> Block | None:
+    """
+    Return the OpenAPI block of *page*, or None if it has none.
+
+    Raises:
+        PipelineError: It has two, or one without an end.
+    """
+    blocks = []
+    for info, text, closed in _fences(page):
+        endpoint = _ENDPOINT.match(info)
+        if not _LANGUAGE.match(info) or not (endpoint or _OPENAPI.match(text)):
+            continue
+        if not closed:
+            raise PipelineError(f"{name} ends within its OpenAPI block: cut off; fetch it again")
+        source, method, target = endpoint.groups() if endpoint else (None, "webhook", "")
+        called = None if method.lower() == "webhook" else (method.upper(), target)
+        blocks.append(Block(text, source, called))
+    if len(blocks) > 1:
+        raise PipelineError(
+            f"{name} has {len(blocks)} OpenAPI blocks instead of one; "
+            "save the right one as a file and vendor that"
+        )
+    return blocks[0] if blocks else None
+
+
+def listing(index: str) -> Listing:
+    """Return what *index*, the text of an ``llms.txt``, lists."""
+    found = Listing([], [], [])
+    heading = ""
+    for line in index.splitlines():
+        heading = line if line.startswith("#") else heading
+        for title, link in _LINK.findall(line):
+            path = re.split("[?#]", link)[0]
+            if heading.strip("# ").lower() == "openapi specs" or (
+                _FILE.search(path) and "openapi" in f"{title} {path}".lower()
+            ):
+                kind = found.files
+            else:
+                kind = found.pages if path.lower().endswith((".md", ".mdx")) else found.others
+            if link not in kind:
+                kind.append(link)
+    return found
+
+
+def _fences(page: str) -> Iterator[tuple[str, str, bool]]:
+    # Line by line, because a block may hold shorter fences, and a sample of a
+    # whole page holds what looks like a block.
+    fence, info, body = "", "", list[str]()
+    for line in io.StringIO(page, newline=""):
+        match = _FENCE.match(line)
+        if not fence and match:
+            fence, info, body = match[1], match[2], []
+        elif match and match[1].startswith(fence) and not match[2].strip():
+            yield info, "".join(body), True
+            fence = ""
+        elif fence:
+            body.append(line)
+    if fence:
+        yield info, "".join(body), False
