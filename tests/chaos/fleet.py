@@ -31,7 +31,9 @@ class Report:
         lifetimes: How many lives of a token the run took, from the first token on.
         renewals: Token requests after the first.
         lost: Token requests whose answer died with the process that asked.
-        rejections: 401s of the API; each is a token used past its end.
+        rejections: 401s of the API.
+        late: Those whose token had ended before the process sent it. The others spent the rest
+            of its life, L/20 at least, on their way or in the queue of a busy sandbox.
         killed: Processes killed.
     """
 
@@ -42,6 +44,7 @@ class Report:
     renewals: int
     lost: int
     rejections: int
+    late: int
     killed: int
 
     @property
@@ -67,13 +70,16 @@ class Report:
 
     def __str__(self) -> str:
         return (
-            f"{self.calls:>7} {len(self.failures):>7} {self.rejections:>5} {self.killed:>7}"
+            f"{self.calls:>7} {len(self.failures):>7} {self.rejections:>5} {self.late:>5}"
+            f" {self.killed:>7}"
             f" {self.lifetimes:>9.1f} {self.renewals:>9} {self.lost:>5} {self.per_lifetime:>9.2f}"
             f" {self.slowest:>9.2f}"
         )
 
 
-HEADLINE = f"{'':44}   calls  failed   401  killed lifetimes  requests  lost per life. slowest s"
+HEADLINE = (
+    f"{'':44}   calls  failed   401  late  killed lifetimes  requests  lost per life. slowest s"
+)
 
 
 class Fleet:
@@ -217,12 +223,26 @@ class Fleet:
             renewals=self._sandbox.token_requests - 1,
             lost=self._lost(),
             rejections=self._sandbox.api_rejections,
+            late=self._late(),
             killed=len(self._killed),
         )
 
     def _first_token(self) -> float:
         answered = [record for record in self._sandbox.log if record.path == "/v1/oauth/token"]
         return answered[0].at - self._sandbox.delay
+
+    def _late(self) -> int:
+        """Count the rejected tokens that were sent past their end, or never issued."""
+        ends = {
+            record.token: record.at + self._sandbox.lifetime
+            for record in self._sandbox.log
+            if record.path == "/v1/oauth/token"
+        }
+        return sum(
+            sent_at > ends.get(token, 0.0)
+            for event, _, _, sent_at, token in self._events
+            if event == "rejected"
+        )
 
     def _lost(self) -> int:
         """Count the token requests of those who were killed before they can have saved it."""

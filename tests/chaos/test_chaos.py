@@ -50,9 +50,9 @@ def test_kills_at_random(store: str, size: int, note: Note) -> None:
     note(report)
     assert not report.failures
     assert report.renewals <= report.most_renewals
-    if LONG:  # some 2 lives are too few for a rate, and 60 ms too little for a busy machine
+    if LONG:  # 2 lives are too few for a rate, and a margin of 50 ms too little for a busy machine
         assert report.per_lifetime <= 1.2
-        assert not report.rejections
+        assert not report.late
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -134,7 +134,7 @@ def test_trouble_with_the_server(valkey: Valkey, size: int, note: Note) -> None:
                         fleet.next_to_ask()
                         valkey.flush()
                 else:
-                    time.sleep(LIFETIME * fleet.chance.uniform(0.5, 1.5))
+                    time.sleep(LIFETIME * fleet.chance.uniform(0.4, 1.0))
     report = fleet.report()
     note(report)
     assert not report.failures
@@ -146,13 +146,13 @@ def test_trouble_with_the_server(valkey: Valkey, size: int, note: Note) -> None:
 @redis_in_the_long_form
 def test_a_wall_clock_is_stepped(store: str, note: Note) -> None:
     """One process whose clock jumps ahead and back by hours fails no call, its own or another's."""
-    hours = [(5, 1.0), (10, -2.0), (15, 24.0), (20, -24.0)]
+    hours = [(4, 1.0), (8, -2.0), (12, 24.0), (16, -24.0)]
     with (
         Sandbox(lifetime=LIFETIME, delay=0.05) as sandbox,
         Fleet(sandbox, store, SIZES[-1], pace=PACE, lease=LEASE) as fleet,
     ):
         fleet.add(steps=hours)
-        sandbox.wait_for(api_requests=(len(fleet.pids) + 1) * (250 if LONG else 22), timeout=200)
+        sandbox.wait_for(api_requests=(len(fleet.pids) + 1) * (250 if LONG else 18), timeout=200)
     report = fleet.report()
     note(report)
     assert not report.failures

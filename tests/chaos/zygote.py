@@ -9,6 +9,7 @@ It takes one line on stdin for each worker, its settings as JSON, and answers wi
 id. At the end of its input it lets all workers finish the call they are in.
 """
 
+import hashlib
 import json
 import os
 import random
@@ -32,7 +33,7 @@ _HOUR = 3600.0
 
 
 class _Telling(httpx.HTTPTransport):
-    """The usual transport; tells on which process asks for a token, and when it was answered."""
+    """The usual transport; tells who asks for a token, who has an answer, and who gets a 401."""
 
     def __init__(self, results: int, asking: int) -> None:
         super().__init__(verify=False)
@@ -40,7 +41,13 @@ class _Telling(httpx.HTTPTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if request.url.path != "/v1/oauth/token":
-            return super().handle_request(request)
+            sent_at = time.monotonic()
+            response = super().handle_request(request)
+            if response.status_code == 401:
+                token = request.headers["Authorization"].removeprefix("Bearer ")
+                fingerprint = hashlib.sha256(token.encode()).hexdigest()[:8]
+                _tell(self._results, "rejected", sent_at, fingerprint)
+            return response
         _tell(self._results, "asks")
         os.write(self._asking, os.getpid().to_bytes(4, "big"))
         response = super().handle_request(request)
@@ -48,10 +55,10 @@ class _Telling(httpx.HTTPTransport):
         return response
 
 
-def _tell(results: int, event: str, took: float = 0.0, failure: str = "") -> None:
+def _tell(results: int, event: str, number: float = 0.0, text: str = "") -> None:
     # One write of less than a page, to a file opened for appending: whole, and there to stay
     # when this process is killed right after it.
-    record = [event, os.getpid(), time.monotonic(), took, failure[:500]]
+    record = [event, os.getpid(), time.monotonic(), number, text[:500]]
     os.write(results, json.dumps(record).encode() + b"\n")
 
 
