@@ -11,7 +11,7 @@ UV     := uv==0.13.9
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test test-lowest check lint format types imports vendor generate check-generated diff bench fleet lock clean
+.PHONY: help setup demo token test chaos test-lowest check lint format types imports vendor generate check-generated diff bench fleet lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test: $(READY) ## Run the tests, with branch coverage
 	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+chaos: $(READY) ## Kill, freeze and replace processes and the store for 10 minutes; print a table
+	SETLE_CHAOS=long $(BIN)/python -m pytest tests/chaos --capture=no
 
 test-lowest: ## Run them with the lowest versions that pyproject.toml allows
 	rm -rf $(VENV)-lowest
