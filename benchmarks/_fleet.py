@@ -34,9 +34,7 @@ def together(token: AccessToken) -> Held:
     """Hold *token* with the same refresh instant in every process."""
     issued, lifetime = token.issued_at(), token.lifetime
     return Held(
-        token,
-        issued.after(refresh_after(lifetime, 0.5)),
-        issued.after(stale_after(lifetime)),
+        token, issued.after(refresh_after(lifetime, 0.5)), issued.after(stale_after(lifetime))
     )
 
 

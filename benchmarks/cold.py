@@ -41,10 +41,7 @@ def _run(program: str) -> float:
 
 
 def _herd(
-    sandbox: RemoteSandbox,
-    effort: Effort,
-    what: str,
-    wait: Callable[[setle.TokenSource], float],
+    sandbox: RemoteSandbox, effort: Effort, what: str, wait: Callable[[setle.TokenSource], float]
 ) -> Figure:
     requests: list[int] = []
 

@@ -19,11 +19,7 @@ from benchmarks._run import run
 
 SIZES = (10, 1_000, 100_000)
 LIFETIMES = (5.0, 60.0, 300.0, 3600.0)
-SPREADS: dict[str, Spread] = {
-    "as the package": jittered,
-    "all at once": together,
-    "none": late,
-}
+SPREADS: dict[str, Spread] = {"as the package": jittered, "all at once": together, "none": late}
 _LIVES = 2
 _HEAD = (
     "processes",

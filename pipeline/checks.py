@@ -24,13 +24,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline import PipelineError
 from pipeline.spec import operations, read_text
 
-__all__ = [
-    "check_endpoints",
-    "check_overrides",
-    "check_versions",
-    "check_wrapper",
-    "load_config",
-]
+__all__ = ["check_endpoints", "check_overrides", "check_versions", "check_wrapper", "load_config"]
 
 _ROUTE = re.compile(r'"method": "(\w+)",\s+"url": "([^"]*)"')
 

@@ -41,9 +41,7 @@ def test_processes_share(sandbox: Sandbox, make_store: Callable[[], setle.TokenS
 
 
 def test_no_trouble(
-    sandbox: Sandbox,
-    make_store: Callable[[], setle.TokenStore],
-    caplog: pytest.LogCaptureFixture,
+    sandbox: Sandbox, make_store: Callable[[], setle.TokenStore], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A new token, a second source and a replaced token bring no warning."""
     first, second = (source_of(sandbox, store=make_store()) for _ in range(2))

@@ -422,10 +422,7 @@ def _foreign_folder(folder: Path) -> None:
     ids=lambda f: f.__name__,
 )
 def test_unusable_folder(
-    sandbox: Sandbox,
-    folder: Path,
-    caplog: pytest.LogCaptureFixture,
-    plant: Callable[[Path], None],
+    sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture, plant: Callable[[Path], None]
 ) -> None:
     """It costs one warning and a token request for each source, and holds no token after."""
     plant(folder)

@@ -54,10 +54,7 @@ class Life(RuleBasedStateMachine):
         store = setle.MemoryTokenStore()
         self.sources = [
             setle.TokenSource(
-                credentials_of(sandbox),
-                base_url=sandbox.base_url,
-                store=store,
-                verify_ssl=False,
+                credentials_of(sandbox), base_url=sandbox.base_url, store=store, verify_ssl=False
             )
             for _ in range(2)
         ]

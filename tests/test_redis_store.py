@@ -444,10 +444,7 @@ def test_ways_to_log_in(sandbox: Sandbox, options: dict[str, Any]) -> None:
 
 def test_wrong_password(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """It costs one warning that does not show it, and no call."""
-    with (
-        Valkey(password="pass") as valkey,
-        store_at(valkey.url.replace("pass", "s3cret")) as store,
-    ):
+    with Valkey(password="pass") as valkey, store_at(valkey.url.replace("pass", "s3cret")) as store:
         source = source_of(sandbox, store=store)
         for _ in range(2):
             source.invalidate(source.get_token())
@@ -581,10 +578,7 @@ def roll_over(source: setle.TokenSource) -> float:
     return _clock.monotonic() - before
 
 
-TROUBLE: dict[str, Callable[[Valkey], object]] = {
-    "down": Valkey.kill,
-    "frozen": Valkey.freeze,
-}
+TROUBLE: dict[str, Callable[[Valkey], object]] = {"down": Valkey.kill, "frozen": Valkey.freeze}
 
 
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE)

@@ -153,9 +153,7 @@ class Decorator(ContextDecorator):
 
 @pytest.mark.parametrize("lock", [threading.Semaphore(), Decorator()])
 def test_a_lock_may_yield_itself(
-    sandbox: Sandbox,
-    caplog: pytest.LogCaptureFixture,
-    lock: AbstractContextManager[object],
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, lock: AbstractContextManager[object]
 ) -> None:
     """As most locks do, or True; that extends nothing, and is no trouble."""
 

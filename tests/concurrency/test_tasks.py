@@ -79,9 +79,7 @@ async def test_a_cancelled_caller_cancels_its_own_waiting_only(sandbox: Sandbox)
     assert sandbox.token_requests == 1
 
 
-async def test_a_token_dropped_before_its_waiter_wakes_is_not_handed_out(
-    sandbox: Sandbox,
-) -> None:
+async def test_a_token_dropped_before_its_waiter_wakes_is_not_handed_out(sandbox: Sandbox) -> None:
     """A task that is late to wake up looks again."""
     source = source_of(sandbox)
     tokens = []

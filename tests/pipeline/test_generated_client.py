@@ -152,11 +152,7 @@ def test_every_real_400_comes_back_parsed(
     ids=["html", "html said to be json", "empty", "list", "nest", "empty object"],
 )
 def test_every_other_error_comes_back_as_none(
-    server: Server,
-    call: Callable[[], Outcome],
-    status: int,
-    body: bytes,
-    content_type: str,
+    server: Server, call: Callable[[], Outcome], status: int, body: bytes, content_type: str
 ) -> None:
     """The body is not parsed, so that no body can break the parser."""
     server.status, server.body, server.content_type = status, body, content_type

@@ -201,10 +201,7 @@ VALUES = st.recursive(
 @given(before=VALUES, after=VALUES)
 def test_removing_and_adding_gives_the_new_value(before: object, after: object) -> None:
     """Whatever a property holds, removing it and adding another value gives that value."""
-    actions = [
-        {"target": "$.it", "remove": True},
-        {"target": "$", "update": {"it": after}},
-    ]
+    actions = [{"target": "$.it", "remove": True}, {"target": "$", "update": {"it": after}}]
     spec = io.StringIO()
     YAML().dump({"kept": before, "it": before}, spec)
     text = apply(spec.getvalue(), overlay(*actions))

@@ -318,10 +318,7 @@ def test_requests_are_few_at_a_time(scratch: Path, answers: dict[str, Answer], u
 
 
 def test_pages_are_counted_on_a_terminal(
-    scratch: Path,
-    url: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    scratch: Path, url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And nowhere else: a log would be full of it."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)

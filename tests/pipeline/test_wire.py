@@ -128,8 +128,7 @@ def _run(run: Any, *arguments: Any, **keywords: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
-    [("echo Error: odd >&2; exit 2", "Error: odd"), ("exit 2", "no output")],
+    ("script", "said"), [("echo Error: odd >&2; exit 2", "Error: odd"), ("exit 2", "no output")]
 )
 def test_a_crash_of_redocly_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str

@@ -8,12 +8,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from . import _clock
-from ._errors import (
-    TokenError,
-    TokenRejectedError,
-    TokenResponseError,
-    TokenUnavailableError,
-)
+from ._errors import TokenError, TokenRejectedError, TokenResponseError, TokenUnavailableError
 from ._fork import loading
 from ._lifetime import Instant
 from ._token import AccessToken

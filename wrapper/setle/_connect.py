@@ -71,11 +71,7 @@ def connect(
     # A copy, as the generated client writes into it, and a dict, whatever httpx would take.
     own["headers"] = dict(httpx.Headers(own.get("headers")))
     source = TokenSource(
-        credentials,
-        base_url=base_url,
-        store=store,
-        verify_ssl=own["verify_ssl"],
-        httpx_args=args,
+        credentials, base_url=base_url, store=store, verify_ssl=own["verify_ssl"], httpx_args=args
     )
     return AuthenticatedClient(
         base_url=source.base_url,

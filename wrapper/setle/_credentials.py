@@ -113,9 +113,7 @@ CredentialsProvider: TypeAlias = Callable[[], ClientCredentials]
 """Called before each token request, so that rotated secrets are picked up."""
 
 
-def as_provider(
-    credentials: ClientCredentials | CredentialsProvider | None,
-) -> CredentialsProvider:
+def as_provider(credentials: ClientCredentials | CredentialsProvider | None) -> CredentialsProvider:
     """
     Return a callable that returns the credentials.
 

@@ -90,11 +90,7 @@ class Refresh:
         return credentials
 
     def _ask(
-        self,
-        key: str,
-        credentials: ClientCredentials,
-        flight: Flight,
-        held: AccessToken,
+        self, key: str, credentials: ClientCredentials, flight: Flight, held: AccessToken
     ) -> AccessToken | None:
         with ExitStack() as releases:
             give_up_at = flight.left - min(flight.left, flight.timeout / 2)
