@@ -56,7 +56,7 @@ def test_stop_leaves_nothing() -> None:
         connections.append(send(sandbox, ask))
         sandbox.wait_for(token_requests=3)
         start = time.monotonic()
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10  # not the minutes that the requests would take
     assert set(threading.enumerate()) == before
     for connection in connections:
         with connection, contextlib.suppress(ConnectionResetError):
