@@ -85,7 +85,13 @@ class Refresh:
         with self._lock(key, min(flight.left, flight.timeout / 2)) as extend:
             if token := self._look(key, held):
                 return token
-            token = self._endpoint.ask(credentials, flight, extend)
+            try:
+                token = self._endpoint.ask(credentials, flight, extend)
+            except TokenUnavailableError:
+                # Whoever was frozen meanwhile, or cut off, may find what others were given.
+                if token := self._look(key, held):
+                    return token
+                raise
             _log.debug("new access token %s, good for %g s", token.fingerprint, token.lifetime)
             with self._tolerating("save"):
                 self._store.save(key, token)
