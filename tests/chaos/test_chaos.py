@@ -94,6 +94,8 @@ def test_freezes_of_the_one_that_asks(store: str, note: Note) -> None:
             # Until somebody else gets on without it, which takes as long as the lock lasts.
             sandbox.wait_for(token_requests=requests + 1, timeout=30)
             os.kill(frozen, signal.SIGCONT)
+            # It tries again at once; stopped for all of the 15 s that it has, no call can go well.
+            sandbox.wait_for(api_requests=sandbox.api_requests + 3 * SIZES[-1], timeout=30)
     report = fleet.report()
     note(report)
     assert not report.failures

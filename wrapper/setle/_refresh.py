@@ -110,7 +110,13 @@ class Refresh:
                 extend = _nothing
                 with self._tolerating("lock"):
                     raise TimeoutError
-            token = self._endpoint.ask(credentials, flight, extend)
+            try:
+                token = self._endpoint.ask(credentials, flight, extend)
+            except TokenUnavailableError:
+                # Whoever was frozen meanwhile, or cut off, may find what others were given.
+                if token := self._look(key, held):
+                    return token
+                raise
             _log.debug("new access token %s, good for %g s", token.fingerprint, token.lifetime)
             with self._tolerating("save"):
                 self._store.save(key, token)
