@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -6,6 +7,10 @@ import setle._clock
 import setle._source
 from setle.testing import Sandbox
 from tests.support import Clock, join_refreshes
+
+# Whoever starts the tests in the background may have SIGINT ignored, and what the tests start
+# and interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
