@@ -1,51 +1,23 @@
 """A forked child starts clean, whatever its parent was in the middle of."""
 
 import os
-import signal
 import threading
-import warnings
-from collections.abc import Callable
 
 import pytest
 
 import setle
 from setle.testing import Sandbox
+from tests.processes_at_once import forked
 from tests.support import Clock, join_refreshes, source_of
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-
-def _fork(run: Callable[[], object]) -> Callable[[], str]:
-    """Call *run* in a forked child; return a function that waits for what it returned."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        # Python warns of forking while there are threads, which is the point here.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        signal.alarm(20)
-        try:
-            said = str(run())
-        except BaseException as error:  # noqa: BLE001 - the child must not return to pytest
-            said = repr(error)
-        os.write(writing, said.encode())
-        os._exit(0)
-    os.close(writing)
-
-    def outcome() -> str:
-        with os.fdopen(reading, "rb") as pipe:
-            said = pipe.read().decode()
-        os.waitpid(child, 0)
-        return said
-
-    return outcome
 
 
 def test_a_child_inherits_the_token(sandbox: Sandbox) -> None:
     """Workers forked after the first call cost no request of their own."""
     source = source_of(sandbox)
     token = source.get_token()
-    assert _fork(lambda: source.get_token().value == token.value)() == "True"
+    assert forked(lambda: source.get_token().value == token.value)() == "True"
     assert sandbox.token_requests == 1
 
 
@@ -56,7 +28,7 @@ def test_a_child_forked_during_a_refresh_does_not_wait_for_it(sandbox: Sandbox) 
         waiting = threading.Thread(target=source.get_token)
         waiting.start()
         sandbox.wait_for(token_requests=1)
-        child = _fork(lambda: bool(source.get_token().value))
+        child = forked(lambda: bool(source.get_token().value))
         sandbox.wait_for(token_requests=2)
     assert child() == "True"
     waiting.join(30)
@@ -77,7 +49,7 @@ def test_a_child_forked_during_an_early_refresh_has_its_own(sandbox: Sandbox, cl
     with sandbox.hold():
         assert source.get_token() == old
         sandbox.wait_for(token_requests=2)
-        child = _fork(run)
+        child = forked(run)
         sandbox.wait_for(token_requests=3)
     assert child() == "[True, False]"
     assert sandbox.token_requests == 3
@@ -96,7 +68,7 @@ def test_forking_while_threads_come_and_go_never_locks_up(sandbox: Sandbox) -> N
     for thread in threads:
         thread.start()
     try:
-        said = [_fork(lambda: bool(source.get_token().value))() for _ in range(20)]
+        said = [forked(lambda: bool(source.get_token().value))() for _ in range(20)]
     finally:
         stop.set()
         for thread in threads:
@@ -110,5 +82,5 @@ def test_a_child_shares_the_back_off_of_its_parent(sandbox: Sandbox) -> None:
     sandbox.rotate_secret()
     with pytest.raises(setle.TokenRejectedError):
         source.get_token()
-    assert "TokenRejectedError" in _fork(source.get_token)()
+    assert "TokenRejectedError" in forked(source.get_token)()
     assert sandbox.token_requests == 1
