@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from pipeline.page import find_block
+
 PUBLISHED = "https://developer.setle.app"
 SITE = Path(__file__).parent / "site"
+TOKEN_PAGE = "/api-reference/create-access-token.md"
 
 Answer = bytes | str | Callable[[BaseHTTPRequestHandler], None]
 """What a path is answered with: a body, or whatever the callable does."""
@@ -62,3 +65,10 @@ def site() -> dict[str, Answer]:
         f"/{path.relative_to(SITE).as_posix()}": path.read_bytes().decode()
         for path in SITE.rglob("*.*")
     }
+
+
+def token_endpoint_alone() -> str:
+    """Return the description of the token endpoint alone, whatever is vendored."""
+    block = find_block((SITE / TOKEN_PAGE[1:]).read_bytes().decode(), TOKEN_PAGE)
+    assert block is not None
+    return block.text

@@ -7,7 +7,6 @@ import pytest
 from pipeline import PipelineError, generate
 from tests.pipeline.test_generate import contents
 
-ROOT = Path(__file__).parents[2]
 MODULE = "api/general/create_access_token.py"
 TOKEN = "models/access_token_response.py"
 ANSWER = "      responses:\n        '200':"
@@ -237,30 +236,30 @@ def stops(root: Path, message: str) -> None:
 
 @pytest.mark.parametrize(("old", "new", "holds"), WORKS.values(), ids=WORKS)
 def test_a_change_that_the_client_can_follow_works(
-    scratch: Path, old: str, new: str, holds: dict[str, str]
+    one_endpoint: Path, old: str, new: str, holds: dict[str, str]
 ) -> None:
     """The new package holds what the description now says."""
-    change(scratch, old, new)
-    generate.generate(scratch)
+    change(one_endpoint, old, new)
+    generate.generate(one_endpoint)
     for name, text in holds.items():
-        assert text in (scratch / generate.PACKAGE / name).read_text(encoding="utf-8")
+        assert text in (one_endpoint / generate.PACKAGE / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("old", "new", "message"), STOPS.values(), ids=STOPS)
 def test_a_change_that_needs_a_decision_stops(
-    scratch: Path, old: str, new: str, message: str
+    one_endpoint: Path, old: str, new: str, message: str
 ) -> None:
     """The message names the cause and the remedy, and the tree is untouched."""
-    change(scratch, old, new)
-    stops(scratch, message)
+    change(one_endpoint, old, new)
+    stops(one_endpoint, message)
 
 
-def test_an_endpoint_that_is_removed_stops(scratch: Path) -> None:
+def test_an_endpoint_that_is_removed_stops(one_endpoint: Path) -> None:
     """The overlay's corrections of it tell, even where nothing else is left."""
-    text = (scratch / "openapi.yaml").read_text(encoding="utf-8")
+    text = (one_endpoint / "openapi.yaml").read_text(encoding="utf-8")
     start, end = text.index("paths:"), text.index("components:")
-    change(scratch, text[start:end], "paths: {}\n")
-    stops(scratch, OVERLAY.format(1))
+    change(one_endpoint, text[start:end], "paths: {}\n")
+    stops(one_endpoint, OVERLAY.format(1))
 
 
 @pytest.mark.parametrize(
@@ -271,35 +270,37 @@ def test_an_endpoint_that_is_removed_stops(scratch: Path) -> None:
         ("- a\n", f"is not a mapping{RESTORE}"),
     ],
 )
-def test_a_file_that_is_no_description_stops(scratch: Path, text: str, message: str) -> None:
+def test_a_file_that_is_no_description_stops(one_endpoint: Path, text: str, message: str) -> None:
     """What a server may hand out instead is told apart."""
-    (scratch / "openapi.yaml").write_text(text, encoding="utf-8")
-    stops(scratch, message)
+    (one_endpoint / "openapi.yaml").write_text(text, encoding="utf-8")
+    stops(one_endpoint, message)
 
 
-def test_a_wrapper_that_needs_a_removed_name_stops(scratch: Path) -> None:
+def test_a_wrapper_that_needs_a_removed_name_stops(one_endpoint: Path) -> None:
     """A name within a module counts as a module does."""
-    with (scratch / "wrapper" / "setle" / "_token.py").open("a", encoding="utf-8") as module:
+    with (one_endpoint / "wrapper" / "setle" / "_token.py").open("a", encoding="utf-8") as module:
         module.write("\nfrom setle_api.models import AccessTokenResponse, Gone\n")
-    stops(scratch, r"_token\.py imports Gone from setle_api\.models, where it is no longer")
+    stops(one_endpoint, r"_token\.py imports Gone from setle_api\.models, where it is no longer")
 
 
-def test_a_reference_leads_to_what_it_names(scratch: Path) -> None:
+def test_a_reference_leads_to_what_it_names(one_endpoint: Path) -> None:
     """A parameter and an answer that stand elsewhere are looked at as well."""
-    change(scratch, "paths:\n", endpoint(parameters="[{$ref: '#/components/parameters/a~1b'}]"))
     change(
-        scratch,
+        one_endpoint, "paths:\n", endpoint(parameters="[{$ref: '#/components/parameters/a~1b'}]")
+    )
+    change(
+        one_endpoint,
         SCHEMAS,
         "components:\n  parameters: {a/b: {name: q, in: query, content: {text/plain: {}}}}\n"
         "  schemas:\n",
     )
-    stops(scratch, "would lose the parameter q")
+    stops(one_endpoint, "would lose the parameter q")
 
 
-def test_there_are_as_many_endpoint_modules_as_operations(scratch: Path) -> None:
+def test_there_are_as_many_endpoint_modules_as_operations(one_endpoint: Path) -> None:
     """Operations of one path, and tags of several operations, count each."""
     for name in ("c", "b", "a"):
-        change(scratch, "paths:\n", endpoint(path=f"/v1/{name}", name=name))
-    generate.generate(scratch)
-    modules = (scratch / generate.PACKAGE).glob("api/*/[!_]*.py")
+        change(one_endpoint, "paths:\n", endpoint(path=f"/v1/{name}", name=name))
+    generate.generate(one_endpoint)
+    modules = (one_endpoint / generate.PACKAGE).glob("api/*/[!_]*.py")
     assert sorted(module.stem for module in modules) == ["a", "b", "c", "create_access_token"]

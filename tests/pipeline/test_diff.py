@@ -8,11 +8,12 @@ import pytest
 
 from pipeline import PipelineError, diff, wire
 from pipeline.diff import Line, Report, report
+from tests.pipeline.serving import token_endpoint_alone
 from tests.pipeline.test_changes import ANSWER, NUMBER, body, endpoint
 from tests.pipeline.test_generate import snapshot
 
 ROOT = Path(__file__).parents[2]
-SPEC = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
+SPEC = token_endpoint_alone()
 
 
 def changed(old: str, new: str) -> str:
@@ -174,12 +175,12 @@ def test_no_change_is_said() -> None:
 
 
 @pytest.fixture
-def repository(scratch: Path) -> Path:
+def repository(one_endpoint: Path) -> Path:
     """Return a scratch copy with one commit."""
     identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
     for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "One"]):
-        subprocess.run(["git", *arguments], cwd=scratch, check=True)
-    return scratch
+        subprocess.run(["git", *arguments], cwd=one_endpoint, check=True)
+    return one_endpoint
 
 
 def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,11 +15,10 @@ from pipeline.document import dump, parse
 from pipeline.report import changes
 from pipeline.spec import corrected_spec, operations
 from pipeline.vendor import INDEX, vendor
-from tests.pipeline.serving import PUBLISHED, SITE, Answer, serving, site
+from tests.pipeline.serving import PUBLISHED, SITE, TOKEN_PAGE, Answer, serving, site
 
 ROOT = Path(__file__).parents[2]
 PAGE = "/api-reference/get-estate.md"
-TOKEN_PAGE = "/api-reference/create-access-token.md"
 
 
 @pytest.fixture

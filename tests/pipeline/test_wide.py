@@ -24,7 +24,7 @@ from pipeline.compare import differences
 from pipeline.generate import generate
 from pipeline.spec import corrected_spec, operations
 from pipeline.vendor import vendor
-from tests.pipeline.serving import serving, site
+from tests.pipeline.serving import serving, site, token_endpoint_alone
 
 ROOT = Path(__file__).parents[2]
 ID = "5b0c8f3e-6a51-4f0b-9d5c-0f6f3a0f7b11"
@@ -112,6 +112,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wide]:
     for path in ROOT.glob("[!.]*.*"):
         shutil.copy(path, root)
     shutil.copy(ROOT / "LICENSE", root)
+    (root / "openapi.yaml").write_bytes(token_endpoint_alone().encode())
 
     said = StringIO()
     with serving(site()) as url, redirect_stdout(said):

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pipeline import PipelineError, wire
+from tests.pipeline.serving import token_endpoint_alone
 
-ROOT = Path(__file__).parents[2]
-SPEC = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
+SPEC = token_endpoint_alone()
 TOKEN = "#/paths/~1v1~1oauth~1token"
 
 
