@@ -47,11 +47,12 @@ def main() -> int:
 
 
 def _measure(effort: "Effort") -> Iterator["Figure"]:
-    from . import calls, cold, hot_path
+    from . import calls, cold, hot_path, stores
 
     yield from hot_path.measure(effort)
     yield from calls.measure(effort)
     yield from cold.measure(effort)
+    yield from stores.measure(effort)
 
 
 def _show(figures: list["Figure"]) -> None:

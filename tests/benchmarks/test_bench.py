@@ -30,7 +30,7 @@ def test_measures_everything_against_a_baseline(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     figures = json.loads((tmp_path / "figures.json").read_text())["figures"]
-    assert len(figures) == 8
+    assert len(figures) == 11
     for figure in figures:
         assert figure.keys() == {field.name for field in attrs.fields(Figure)}
         assert figure["ours"] > 0
