@@ -10,7 +10,7 @@ import httpx
 import setle
 from tests.valkey import Valkey
 
-from ._measure import Effort, Figure, interleaved
+from ._measure import Effort, Figure, Pairs
 from .sandbox import RemoteSandbox, remote_sandbox
 
 _PATH = "/v1/estate/list"
@@ -38,28 +38,18 @@ def measure(effort: Effort) -> Iterator[Figure]:
 def _in_trouble(
     sandbox: RemoteSandbox, effort: Effort, what: str, trouble: Callable[[Valkey], None]
 ) -> Figure:
-    token = sandbox.source().get_token()
-    key = sandbox.credentials.key(sandbox.base_url)
-
-    def rate(store: setle.TokenStore, valkey: Valkey | None = None) -> float:
-        ends = datetime.now(UTC) + timedelta(seconds=_LEFT)
-        store.save(key, setle.AccessToken(token.value, ends, _LIFETIME))
-        source = sandbox.source(store)
-        source.get_token()
-        if valkey is not None:
-            trouble(valkey)
-        before = sandbox.token_requests()
-        with sandbox.client(setle.BearerAuth(source)) as http:
-            calls_per_second = _rate(http)
-        if (requests := sandbox.token_requests() - before) != 1:
-            raise RuntimeError(f"not one roll-over per load, but {requests}")
-        return calls_per_second
-
-    def shared() -> float:
+    pairs = Pairs([], [])
+    for _ in range(effort.rounds(9)):
         with Valkey() as valkey:
-            return rate(setle.RedisTokenStore.from_url(valkey.url), valkey)
-
-    pairs = interleaved(shared, lambda: rate(setle.MemoryTokenStore()), rounds=effort.rounds(9))
+            shared = _about_to_roll_over(sandbox, setle.RedisTokenStore.from_url(valkey.url))
+            alone = _about_to_roll_over(sandbox, setle.MemoryTokenStore())
+            before = sandbox.token_requests()
+            trouble(valkey)
+            ours, baseline = _rates(sandbox.client(shared), sandbox.client(alone))
+        if (requests := sandbox.token_requests() - before) != 2:
+            raise RuntimeError(f"not one roll-over each, but {requests} token requests")
+        pairs.ours.append(ours)
+        pairs.baseline.append(baseline)
     return Figure.of(
         pairs,
         f"calls at a roll-over, Valkey {what}",
@@ -70,9 +60,30 @@ def _in_trouble(
     )
 
 
-def _rate(http: httpx.Client) -> float:
-    calls, began = 0, time.perf_counter()
-    while time.perf_counter() < began + _LOAD_LASTS:
-        http.get(_PATH).raise_for_status()
+def _about_to_roll_over(sandbox: RemoteSandbox, store: setle.TokenStore) -> setle.BearerAuth:
+    """Return what has a token out of *store* that is soon to be refreshed."""
+    value = sandbox.source().get_token().value
+    ends = datetime.now(UTC) + timedelta(seconds=_LEFT)
+    key = sandbox.credentials.key(sandbox.base_url)
+    store.save(key, setle.AccessToken(value, ends, _LIFETIME))
+    source = sandbox.source(store)
+    source.get_token()
+    return setle.BearerAuth(source)
+
+
+def _rates(*clients: httpx.Client) -> tuple[float, ...]:
+    """Return the calls per second of each client, of which each calls in turn."""
+    took = [0.0] * len(clients)
+    order = list(range(len(clients)))
+    calls, end = 0, time.perf_counter() + _LOAD_LASTS
+    while time.perf_counter() < end:
+        # Back and forth: in one place of every turn, a client came out 3 % slower than itself.
+        for number in order:
+            began = time.perf_counter()
+            clients[number].get(_PATH).raise_for_status()
+            took[number] += time.perf_counter() - began
         calls += 1
-    return calls / (time.perf_counter() - began)
+        order.reverse()
+    for http in clients:
+        http.close()
+    return tuple(calls / seconds for seconds in took)
