@@ -3,8 +3,10 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
 
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint import TokenEndpoint
@@ -108,8 +110,7 @@ class Refresh:
                 return token
             if extend is None:
                 extend = _nothing
-                with self._tolerating("lock"):
-                    raise TimeoutError
+                self._report("lock", TimeoutError())
             try:
                 token = self._endpoint.ask(credentials, flight, extend)
             except TokenUnavailableError:
@@ -118,15 +119,12 @@ class Refresh:
                     return token
                 raise
             _log.debug("new access token %s, good for %g s", token.fingerprint, token.lifetime)
-            with self._tolerating("save"):
-                self._store.save(key, token)
+            self._try("save", self._store.save, key, token)
         return token
 
     def _look(self, key: str, held: AccessToken) -> AccessToken | None:
         """Return what the store holds, if it is better than *held*."""
-        stored = None
-        with self._tolerating("load"):
-            stored = self._store.load(key)
+        stored: AccessToken | None = self._try("load", self._store.load, key)
         if stored is None or stored.value == held.value or self.shared.is_rejected(stored.value):
             return None
         stale = stored.issued_at().after(stale_after(stored.lifetime))
@@ -135,45 +133,42 @@ class Refresh:
 
     def _lock(self, key: str, releases: ExitStack) -> Callable[[], object] | None:
         """Hold the store's lock until *releases* ends; return what extends it, None if taken."""
-        with self._tolerating("lock"):
-            # Not entered into *releases* itself, whose end would raise what releasing raises.
-            held = ExitStack()
-            try:
-                lock = self._store.lock(key, 0.0)
-                entered: object = held.enter_context(lock)
-            except TimeoutError:
-                return None
-            releases.callback(self._release, held)
-            # Most locks yield themselves or True, and some of them are decorators as well.
-            extend = _nothing if entered is lock or not callable(entered) else entered
-
-            def extend_tolerantly() -> None:
-                with self._tolerating("lock"):
-                    extend()
-
-            return extend_tolerantly
-        return _nothing
-
-    def _release(self, held: ExitStack) -> None:
-        with self._tolerating("lock"):
-            held.close()
-
-    @contextmanager
-    def _tolerating(self, what: str) -> Iterator[None]:
-        """Log what the store raises, loudly once, and go on without it."""
+        # Not entered into *releases* itself, whose end would raise what releasing raises.
+        held = ExitStack()
         try:
-            yield
+            lock = self._store.lock(key, 0.0)
+            entered: object = held.enter_context(lock)
+        except TimeoutError:
+            return None
         except Exception as error:  # noqa: BLE001 - foreign code
-            # The system's own words are safe; those of others may hold a password.
-            said = isinstance(error, OSError) and error.strerror
-            _log.log(
-                logging.DEBUG if self.shared.store_fails else logging.WARNING,
-                "%s.%s failed (%s); going on without it",
-                type(self._store).__name__,
-                what,
-                f"{type(error).__name__}: {said}" if said else type(error).__name__,
-            )
-            self.shared.store_fails = True
-        else:
-            if what == "save":
-                self.shared.store_fails = False
+            self._report("lock", error)
+            return _nothing
+        releases.callback(self._try, "lock", held.close)
+        # Most locks yield themselves or True, and some of them are decorators as well.
+        if entered is lock or not callable(entered):
+            return _nothing
+        return partial(self._try, "lock", entered)
+
+    def _try(self, what: str, method: Callable[..., Any], *args: object) -> Any:
+        """Return what *method* of the store returns, or None, and go on without, if it fails."""
+        try:
+            result = method(*args)
+        except Exception as error:  # noqa: BLE001 - foreign code
+            self._report(what, error)
+            return None
+        if what == "save":
+            self.shared.store_fails = False
+        return result
+
+    def _report(self, what: str, error: Exception) -> None:
+        """Log what the store raised, loudly once."""
+        # The system's own words are safe; those of others may hold a password.
+        said = isinstance(error, OSError) and error.strerror
+        _log.log(
+            logging.DEBUG if self.shared.store_fails else logging.WARNING,
+            "%s.%s failed (%s); going on without it",
+            type(self._store).__name__,
+            what,
+            f"{type(error).__name__}: {said}" if said else type(error).__name__,
+        )
+        self.shared.store_fails = True
