@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 import setle
-from setle._transport import LimitedStream, borrowed
+from setle._transport import Borrowed, LimitedStream
 
 MEBIBYTE = 1 << 20
 
@@ -80,7 +80,7 @@ def test_borrowed_transport_is_used_and_not_closed() -> None:
     """A client made with a borrowed transport uses it, and leaves it open at its end."""
     transport = Transport()
     for _ in range(2):
-        with httpx.Client(transport=borrowed(transport)) as client:
+        with httpx.Client(transport=Borrowed(transport)) as client:
             assert client.get("https://one.example/").text == "for https://one.example/"
     assert transport.closed == 0
 
@@ -88,7 +88,7 @@ def test_borrowed_transport_is_used_and_not_closed() -> None:
 def test_transport_for_both_worlds() -> None:
     """A transport that serves async as well can be borrowed."""
     transport = httpx.MockTransport(lambda request: httpx.Response(204))
-    with httpx.Client(transport=borrowed(transport)) as client:
+    with httpx.Client(transport=Borrowed(transport)) as client:
         assert client.get("https://one.example/").status_code == 204
 
 
@@ -96,4 +96,4 @@ def test_transport_for_both_worlds() -> None:
 def test_transport_that_is_not_sync(transport: object) -> None:
     """Whatever cannot carry a sync request is refused by the name of its type."""
     with pytest.raises(setle.ConfigurationError, match=rf"\({type(transport).__name__}\)"):
-        borrowed(transport)
+        Borrowed(transport)

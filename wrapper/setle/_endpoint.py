@@ -19,7 +19,7 @@ from ._errors import ConfigurationError, TokenError, TokenResponseError, TokenUn
 from ._flight import Flight
 from ._fork import loading
 from ._token import AccessToken, now
-from ._transport import Gate, borrowed
+from ._transport import Borrowed, Gate
 
 _ATTEMPTS = 3
 # Of what the API client's httpx clients are made with, what decides about the way out.
@@ -55,10 +55,10 @@ class TokenEndpoint:
         }
         self._route: dict[str, Any] = {name: args[name] for name in _ROUTE if name in args}
         if transport := self._route.get("transport"):
-            self._route["transport"] = borrowed(transport)
+            self._route["transport"] = Borrowed(transport)
         if mounts := self._route.get("mounts"):
             self._route["mounts"] = {
-                pattern: transport and borrowed(transport) for pattern, transport in mounts.items()
+                pattern: transport and Borrowed(transport) for pattern, transport in mounts.items()
             }
         if self._tls["cert"] or isinstance(self._tls["verify"], str):  # files, which may be missing
             try:

@@ -13,10 +13,20 @@ from ._errors import ConfigurationError, TokenError, TokenResponseError
 _LARGEST_BODY = 1 << 20
 
 
-class _Borrowed(httpx.BaseTransport):
-    """A transport of the caller's, which is used but never closed."""
+class Borrowed(httpx.BaseTransport):
+    """
+    A transport of the caller's, which is used but never closed.
 
-    def __init__(self, transport: httpx.BaseTransport) -> None:
+    Raises:
+        ConfigurationError: It serves async only.
+    """
+
+    def __init__(self, transport: object) -> None:
+        if not isinstance(transport, httpx.BaseTransport):
+            raise ConfigurationError(
+                f"a transport in httpx_args ({type(transport).__name__}) serves async only, and the"
+                " token request is sync; pass one that is an httpx.BaseTransport too"
+            )
         self.handle_request = transport.handle_request  # type: ignore[method-assign] # delegates
 
 
@@ -69,18 +79,3 @@ class Gate:
         self.has_passed = True
         if not isinstance(response.json(), dict):
             raise ValueError("not an object")
-
-
-def borrowed(transport: object) -> httpx.BaseTransport:
-    """
-    Return *transport* as one that can be used but not closed.
-
-    Raises:
-        ConfigurationError: It serves async only.
-    """
-    if not isinstance(transport, httpx.BaseTransport):
-        raise ConfigurationError(
-            f"a transport in httpx_args ({type(transport).__name__}) serves async only, and the"
-            " token request is sync; pass one that is an httpx.BaseTransport too"
-        )
-    return _Borrowed(transport)
