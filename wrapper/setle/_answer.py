@@ -43,17 +43,13 @@ def token_of(answer: "AccessTokenResponse", *, asked_at: Instant) -> AccessToken
 
     Source: Setle, "Create new Access Token"; RFC 6749, section 5.1.
     """
-    # The generated model does not check types.
-    kind: object = answer.token_type
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        problem = "token_type is not Bearer"
-    else:
-        try:
-            return AccessToken.issued(
-                answer.access_token, _lifetime(answer.expires_in), at=asked_at
-            )
-        except ValueError as error:
-            problem = str(error)
+    try:
+        # The generated model does not check types.
+        if str(answer.token_type).lower() != "bearer":
+            raise ValueError("token_type is not Bearer")
+        return AccessToken.issued(answer.access_token, _lifetime(answer.expires_in), at=asked_at)
+    except ValueError as error:
+        problem = str(error)
     raise TokenResponseError(
         f"the token endpoint's answer cannot be used: {problem}", status_code=200
     )

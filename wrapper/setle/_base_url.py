@@ -28,7 +28,7 @@ def checked_base_url(base_url: str | None) -> str:
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError):
-        raise ConfigurationError(f"{setting} is not a URL; use https://host") from None
+        url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigurationError(f"{setting} is not a web address; use https://host")
     # Part by part an empty query or user is not seen, and a blank has become %20.

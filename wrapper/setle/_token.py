@@ -121,13 +121,11 @@ class Held:
     @classmethod
     def of(cls, token: AccessToken, *, early: bool) -> "Held":
         """Return *token* as it is held when new; *early* allows an early refresh."""
-        issued = token.issued_at()
-        stale = issued.after(stale_after(token.lifetime))
-        if not early:
-            return cls(token, stale, stale)
+        issued, stale = token.issued_at(), stale_after(token.lifetime)
         # Spreads load, guards nothing.
         chance = random.random()  # noqa: S311
-        return cls(token, issued.after(refresh_after(token.lifetime, chance)), stale)
+        refresh = refresh_after(token.lifetime, chance) if early else stale
+        return cls(token, issued.after(refresh), issued.after(stale))
 
     def is_fresh(self, at: Instant) -> bool:
         """Tell whether the token can be returned at once."""
