@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+PEERS  := $(VENV)-peers
 UV     := uv==0.13.9
 
 # ruff runs as a post hook of the generator, which looks it up on PATH and goes
@@ -11,7 +12,7 @@ UV     := uv==0.13.9
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test chaos test-lowest check lint format types imports vendor generate check-generated diff bench fleet lock clean
+.PHONY: help setup demo token test chaos test-lowest check lint format types imports vendor generate check-generated diff bench peers fleet lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,17 +84,31 @@ diff: $(READY) ## Tell what openapi.yaml changes for users (OLD=path, or git's v
 bench: $(READY) ## Measure the hot path
 	$(BIN)/python -m benchmarks
 
+peers: $(PEERS)/.ready ## Measure a token side by side with what authlib, openai, msal and others do
+	@$(PEERS)/bin/python -m benchmarks.peers
+
+# The peers are in nobody's way in an environment of their own.
+$(PEERS)/.ready: requirements-peers.lock pyproject.toml
+	@echo "Building $(PEERS), once; this takes about half a minute"
+	@rm -rf $(PEERS)
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
 fleet: $(READY) ## Simulate 10 to 100,000 processes on one store
 	$(BIN)/python -m benchmarks.fleet
+
+COMPILE = $(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 lock: ## Pin the newest allowed versions, with hashes
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
-	$(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --all-extras --group dev pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --extra sandbox --group peers pyproject.toml -o requirements-peers.lock
 	rm -rf $(VENV)-lock
 
 clean: ## Remove everything `make` built
-	rm -rf $(VENV) $(VENV)-lock $(VENV)-lowest .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-lowest $(PEERS) .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

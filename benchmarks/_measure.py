@@ -1,10 +1,15 @@
 """Measure two things side by side, and keep what came of it."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
+
+T = TypeVar("T")
+F = TypeVar("F", int, float)
 
 
 @attrs.frozen
@@ -40,6 +45,38 @@ def interleaved(ours: Callable[[], float], baseline: Callable[[], float], *, rou
             pairs.ours.append(ours())
             pairs.baseline.append(baseline())
     return pairs
+
+
+def in_turn(things: Sequence[T], measured: Callable[[T], F], *, rounds: int) -> list[list[F]]:
+    """Return *rounds* figures of each of *things*; who is first changes from round to round."""
+    figures: list[list[F]] = [[] for _ in things]
+    for number in range(rounds):
+        for turn in range(len(things)):
+            index = (number + turn) % len(things)
+            figures[index].append(measured(things[index]))
+    return figures
+
+
+def slowest_call(call: Callable[[], object], *, threads: int, lasts: float) -> float:
+    """Return the slowest *call* of a steady load that *lasts* so many seconds, in seconds."""
+    seconds: list[float] = []
+    end = time.perf_counter() + lasts
+
+    def load() -> None:
+        while (began := time.perf_counter()) < end:
+            call()
+            seconds.append(time.perf_counter() - began)
+            time.sleep(0.005)
+
+    in_threads(load, threads)
+    return max(seconds)
+
+
+def in_threads(run: Callable[[], None], count: int) -> None:
+    """Run it in *count* threads at once, and raise what any of them does."""
+    with ThreadPoolExecutor(count) as pool:
+        for ended in [pool.submit(run) for _ in range(count)]:
+            ended.result()
 
 
 @attrs.frozen

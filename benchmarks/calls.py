@@ -1,6 +1,5 @@
 """What API calls pay: throughput, and the slowest call at a roll-over."""
 
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,7 +8,7 @@ import httpx
 
 import setle
 
-from ._measure import Effort, Figure, interleaved
+from ._measure import Effort, Figure, interleaved, slowest_call
 from .sandbox import RemoteSandbox, remote_sandbox
 
 _PATH = "/v1/estate/list"
@@ -72,7 +71,9 @@ def _roll_over(sandbox: RemoteSandbox, effort: Effort) -> Figure:
         source = sandbox.source(store)
         source.get_token()
         with sandbox.client(setle.BearerAuth(source)) as http:
-            return _slowest(http)
+            return slowest_call(
+                lambda: http.get(_PATH).raise_for_status(), threads=_THREADS, lasts=_LOAD_LASTS
+            )
 
     def with_roll_over() -> float:
         before = sandbox.token_requests()
@@ -90,22 +91,3 @@ def _roll_over(sandbox: RemoteSandbox, effort: Effort) -> Figure:
         "<= 1 x + 50 ms",
         lambda figure: figure.ours <= figure.baseline + 0.05,
     )
-
-
-def _slowest(http: httpx.Client) -> float:
-    """Return the slowest call of the load, in seconds."""
-    seconds: list[float] = []
-    end = time.perf_counter() + _LOAD_LASTS
-
-    def call() -> None:
-        while (began := time.perf_counter()) < end:
-            http.get(_PATH).raise_for_status()
-            seconds.append(time.perf_counter() - began)
-            time.sleep(0.005)
-
-    threads = [threading.Thread(target=call, daemon=True) for _ in range(_THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return max(seconds)

@@ -16,6 +16,7 @@ from benchmarks._fleet import Fleet, Spread, jittered, late, together
 from benchmarks._fleet_store import Assumed, Seen
 from benchmarks._plot import Curve, svg
 from benchmarks._run import run
+from benchmarks._table import aligned
 
 SIZES = (10, 1_000, 100_000)
 LIFETIMES = (5.0, 60.0, 300.0, 3600.0)
@@ -118,15 +119,7 @@ def main() -> int:
 
 def table(lines: list[Line], *, markdown: bool) -> str:
     """Return a table of *lines*."""
-    rows = [_HEAD, *(line.cells() for line in lines)]
-    if markdown:
-        ruler = tuple("---" if name == "early refresh" else "--:" for name in _HEAD)
-        return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], ruler, *rows[1:]))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
+    return aligned([_HEAD, *(line.cells() for line in lines)], markdown=markdown, left=(2,))
 
 
 def plot(lines: list[Line]) -> str:

@@ -1,8 +1,8 @@
 """
 The sandbox in a process of its own, so that it does not compete for our interpreter.
 
-Prints a line of JSON when it serves, and the number of token requests so far for every line
-that it reads. Ends with its input.
+Prints a line of JSON when it serves. Reads lines of JSON, each an object of attributes to set
+on the sandbox, and answers each with the number of token requests so far. Ends with its input.
 """
 
 import argparse
@@ -31,7 +31,14 @@ class RemoteSandbox:
 
     def token_requests(self) -> int:
         """Return how often it was asked for a token so far."""
-        self._ask.write("\n")
+        return self._say({})
+
+    def set(self, *, lifetime: float) -> None:
+        """Let tokens live for *lifetime* seconds from now on."""
+        self._say({"lifetime": lifetime})
+
+    def _say(self, settings: dict[str, float]) -> int:
+        self._ask.write(json.dumps(settings) + "\n")
         self._ask.flush()
         return int(self._answers.readline())
 
@@ -54,9 +61,15 @@ class RemoteSandbox:
 
 
 @contextmanager
-def remote_sandbox(*, delay: float = 0.0) -> Iterator[RemoteSandbox]:
-    """Run a sandbox whose token endpoint takes *delay* seconds, until the block ends."""
+def remote_sandbox(*, delay: float = 0.0, down: bool = False) -> Iterator[RemoteSandbox]:
+    """
+    Run a sandbox until the block ends.
+
+    Its token endpoint takes *delay* seconds; if it is *down*, it answers 503.
+    """
     command = [sys.executable, "-m", "benchmarks.sandbox", "--delay", str(delay)]
+    if down:
+        command.append("--down")
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -65,15 +78,21 @@ def remote_sandbox(*, delay: float = 0.0) -> Iterator[RemoteSandbox]:
 
 def main() -> None:
     """Serve until the input ends."""
-    from setle.testing import Sandbox
+    from setle.testing import Answer, Sandbox
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay", type=float, default=0.0)
-    with Sandbox(delay=parser.parse_args().delay) as sandbox:
+    parser.add_argument("--down", action="store_true")
+    options = parser.parse_args()
+    with Sandbox(delay=options.delay) as sandbox:
+        if options.down:
+            sandbox.script_token(*[Answer(503)] * 10_000)
         where = [sandbox.base_url, sandbox.client_id, sandbox.client_secret]
         print(json.dumps(where), flush=True)
-        for _ in sys.stdin:
+        for line in sys.stdin:
+            for name, value in json.loads(line).items():
+                setattr(sandbox, name, value)
             print(sandbox.token_requests, flush=True)
 
 

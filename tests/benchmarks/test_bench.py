@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from benchmarks._measure import Figure, Pairs, interleaved
+from benchmarks._measure import Figure, Pairs, in_turn, interleaved
 
 COMMAND = [sys.executable, "-W", "error", "-m", "benchmarks"]
 
@@ -53,6 +53,18 @@ def test_takes_turns_and_leaves_the_first_round_out() -> None:
     pairs = interleaved(ours, baseline, rounds=2)
     assert order == ["ours", "baseline", "ours", "baseline", "baseline", "ours"]
     assert (pairs.ours, pairs.baseline) == ([3, 6], [4, 5])
+
+
+def test_who_is_first_changes() -> None:
+    """Nothing is always the one that finds the caches cold."""
+    order: list[str] = []
+
+    def measured(name: str) -> int:
+        order.append(name)
+        return len(order)
+
+    assert in_turn("ab", measured, rounds=2) == [[1, 4], [2, 3]]
+    assert order == ["a", "b", "b", "a"]
 
 
 def test_ratio_is_the_median_of_the_rounds() -> None:
