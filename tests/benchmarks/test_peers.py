@@ -96,7 +96,7 @@ def test_runs_without_the_peers(tmp_path: Path) -> None:
 def test_the_environment_has_all_of_them() -> None:
     """Each is in the dependency group, and pinned with hashes and without an address."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    named = {str(name).partition("[")[0] for name in groups["peers"]}
+    named = {name.partition("[")[0] for name in groups["peers"]}
     lock = (ROOT / "requirements-peers.lock").read_text()
     for peer in PEERS:
         assert peer.distribution in named
