@@ -14,15 +14,6 @@ from ._errors import ConfigurationError
 from ._source import TokenSource
 from ._store import TokenStore
 
-# The generated client passes these itself, and passing them twice is a TypeError.
-_OWN_ARGUMENTS = {
-    "cookies": "cookies",
-    "follow_redirects": "follow_redirects",
-    "headers": "headers",
-    "timeout": "timeout",
-    "verify": "verify_ssl",
-}
-
 
 def connect(
     credentials: ClientCredentials | CredentialsProvider | None = None,
@@ -65,19 +56,23 @@ def connect(
     for name in ("auth", "base_url"):
         if name in args:
             raise ConfigurationError(f"httpx_args must not hold {name!r}, which connect() sets")
-    own: dict[str, Any] = {"timeout": timeout, "verify_ssl": verify_ssl}
-    own |= {theirs: args.pop(name) for name, theirs in _OWN_ARGUMENTS.items() if name in args}
-    own["timeout"] = httpx.Timeout(own["timeout"])
+    # The generated client passes these itself, and passing them twice is a TypeError.
+    own = {name: args.pop(name) for name in ("cookies", "follow_redirects") if name in args}
+    timeout = httpx.Timeout(args.pop("timeout", timeout))
+    verify_ssl = args.pop("verify", verify_ssl)
     # A copy, as the generated client writes into it, and a dict, whatever httpx would take.
-    own["headers"] = dict(httpx.Headers(own.get("headers")))
+    headers = dict(httpx.Headers(args.pop("headers", None)))
     source = TokenSource(
-        credentials, base_url=base_url, store=store, verify_ssl=own["verify_ssl"], httpx_args=args
+        credentials, base_url=base_url, store=store, verify_ssl=verify_ssl, httpx_args=args
     )
     return AuthenticatedClient(
         base_url=source.base_url,
         # BearerAuth replaces the header that the client makes of this, or takes it off.
         token="",
         raise_on_unexpected_status=True,
+        timeout=timeout,
+        verify_ssl=verify_ssl,
+        headers=headers,
         httpx_args={**args, "auth": BearerAuth(source)},
         **own,
     )
