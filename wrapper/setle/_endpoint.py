@@ -75,7 +75,7 @@ class TokenEndpoint:
         return httpx.create_ssl_context(**self._tls)
 
     def ask(
-        self, credentials: ClientCredentials, flight: Flight, extend: Callable[[], object]
+        self, credentials: ClientCredentials, flight: Flight, extend: Callable[[], Any]
     ) -> AccessToken:
         """
         Return a new token, after up to three attempts within the deadline of *flight*.
@@ -101,14 +101,12 @@ class TokenEndpoint:
             retry=tenacity.retry_if_exception_type(TokenUnavailableError),
             stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_before_delay(flight.left),
             wait=pause,
+            before=lambda _: extend(),
             reraise=True,
         )
-        return retrying(self._attempt, credentials, flight, extend)
+        return retrying(self._attempt, credentials, flight)
 
-    def _attempt(
-        self, credentials: ClientCredentials, flight: Flight, extend: Callable[[], object]
-    ) -> AccessToken:
-        extend()
+    def _attempt(self, credentials: ClientCredentials, flight: Flight) -> AccessToken:
         limit = min(flight.timeout / _ATTEMPTS, flight.left)
         secret = credentials.client_secret
         gate = Gate(secret, deadline=time.monotonic() + limit)
