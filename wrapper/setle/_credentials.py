@@ -9,7 +9,7 @@ from typing import NoReturn, TypeAlias
 
 import attrs
 
-from ._errors import ConfigurationError
+from ._errors import ConfigurationError, SetleError, TokenUnavailableError
 
 _ID = "SETLE_CLIENT_ID"
 _SECRET = "SETLE_CLIENT_SECRET"  # noqa: S105 - the name of a variable
@@ -113,22 +113,28 @@ CredentialsProvider: TypeAlias = Callable[[], ClientCredentials]
 """Called before each token request, so that rotated secrets are picked up."""
 
 
-def as_provider(credentials: ClientCredentials | CredentialsProvider | None) -> CredentialsProvider:
+def obtain(credentials: ClientCredentials | CredentialsProvider | None) -> ClientCredentials:
     """
-    Return a callable that returns the credentials.
+    Return *credentials*, or what they return if they can be called; None is the environment.
 
     Raises:
-        ConfigurationError: *credentials* is of another type, or it is None and the
-            environment does not hold any.
+        ConfigurationError: They are of another type, or the environment does not hold any.
+        TokenUnavailableError: The callable raised what is no error of this package.
     """
-    if credentials is None:
-        ClientCredentials.from_env()  # tells what is missing now, not at the first call
-        return ClientCredentials.from_env
-    if isinstance(credentials, ClientCredentials):
-        return lambda: credentials
-    if callable(credentials):
-        return credentials
-    raise ConfigurationError(
-        "credentials must be ClientCredentials or a callable that returns them,"
-        f" not {type(credentials).__name__}"
-    )
+    found: object = ClientCredentials.from_env if credentials is None else credentials
+    if callable(found):
+        try:
+            found = found()
+        except SetleError:
+            raise
+        except Exception as error:  # noqa: BLE001 - foreign code
+            # Its text is left out: nobody knows what a vault's client puts there.
+            raise TokenUnavailableError(
+                f"the callable that returns the credentials raised {type(error).__name__}"
+            ) from None
+    if not isinstance(found, ClientCredentials):
+        raise ConfigurationError(
+            "credentials must be ClientCredentials or a callable that returns them,"
+            f" not {type(found).__name__}"
+        )
+    return found

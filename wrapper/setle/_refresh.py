@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from ._credentials import ClientCredentials, CredentialsProvider
+from ._credentials import ClientCredentials, CredentialsProvider, obtain
 from ._endpoint import TokenEndpoint
-from ._errors import ConfigurationError, SetleError, TokenUnavailableError
+from ._errors import TokenUnavailableError
 from ._flight import Flight
 from ._fork import mutex
 from ._lifetime import stale_after
@@ -35,7 +35,7 @@ class Refresh:
     Gets a token from the store, or else from the token endpoint.
 
     Args:
-        credentials: Called anew for each refresh.
+        credentials: Obtained anew for each refresh.
         endpoint: Where to ask.
         store: Where to look first.
 
@@ -44,7 +44,10 @@ class Refresh:
     """
 
     def __init__(
-        self, credentials: CredentialsProvider, endpoint: TokenEndpoint, store: TokenStore
+        self,
+        credentials: ClientCredentials | CredentialsProvider | None,
+        endpoint: TokenEndpoint,
+        store: TokenStore,
     ) -> None:
         self._credentials = credentials
         self._endpoint = endpoint
@@ -61,7 +64,7 @@ class Refresh:
         Raises:
             SetleError: There is none to be had.
         """
-        credentials = self._ask_for_credentials()
+        credentials = obtain(self._credentials)
         key = credentials.key(self._endpoint.base_url)
         shared = self.shared = shared_state(self._store, key)
         while not (token := self._look(key, held)):
@@ -73,23 +76,6 @@ class Refresh:
                 raise flight.unanswered()
             holder.wait(limit=flight.left)
         return token
-
-    def _ask_for_credentials(self) -> ClientCredentials:
-        try:
-            credentials: object = self._credentials()
-        except SetleError:
-            raise
-        except Exception as error:  # noqa: BLE001 - foreign code
-            # Its text is left out: nobody knows what a vault's client puts there.
-            raise TokenUnavailableError(
-                f"the callable that returns the credentials raised {type(error).__name__}"
-            ) from None
-        if not isinstance(credentials, ClientCredentials):
-            raise ConfigurationError(
-                "the callable must return setle.ClientCredentials,"
-                f" not {type(credentials).__name__}"
-            )
-        return credentials
 
     def _ask(
         self, key: str, credentials: ClientCredentials, flight: Flight, held: AccessToken
