@@ -5,19 +5,16 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC
-from typing import TYPE_CHECKING
+
+import httpx
+
+from setle_api.models import AccessTokenResponse
 
 from . import _clock
 from ._errors import TokenError, TokenRejectedError, TokenResponseError, TokenUnavailableError
 from ._fork import loading
 from ._lifetime import Instant
 from ._token import AccessToken
-
-if TYPE_CHECKING:
-    import httpx
-
-    from setle_api.models import AccessTokenResponse
-
 
 _REJECTED = frozenset({400, 401, 403})
 _UNAVAILABLE = frozenset({408, 425, 429})
@@ -31,7 +28,7 @@ _MOST_MESSAGES = 20
 _LONGEST_MESSAGE = 500
 
 
-def token_of(answer: "AccessTokenResponse", *, asked_at: Instant) -> AccessToken:
+def token_of(answer: AccessTokenResponse, *, asked_at: Instant) -> AccessToken:
     """
     Return the token that *answer* holds.
 
@@ -66,7 +63,7 @@ def _lifetime(expires_in: object) -> float:
     return float(min(expires_in, _TEN_YEARS))
 
 
-def failure_of(response: "httpx.Response", secret: str) -> TokenError:
+def failure_of(response: httpx.Response, secret: str) -> TokenError:
     """Return the error that a *response* other than 200 stands for, be its body readable or not."""
     status = response.status_code
     messages = list(_messages(response, secret))
@@ -84,13 +81,11 @@ def failure_of(response: "httpx.Response", secret: str) -> TokenError:
     return kind(text, status_code=status, messages=messages, retry_after=_retry_after(response))
 
 
-def _messages(response: "httpx.Response", secret: str) -> Iterable[str]:
+def _messages(response: httpx.Response, secret: str) -> Iterable[str]:
     """Return the answer's ``message``, which NestJS sends as a string, a list or an object."""
-    from httpx import StreamError
-
     try:
         body = response.json()
-    except (ValueError, RecursionError, StreamError):
+    except (ValueError, RecursionError, httpx.StreamError):
         return
     message = body.get("message") if isinstance(body, dict) else None
     items = message if isinstance(message, list) else [message]
@@ -108,7 +103,7 @@ def blanked(text: str, secret: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _retry_after(response: "httpx.Response") -> float | None:
+def _retry_after(response: httpx.Response) -> float | None:
     """Return the ``Retry-After`` header in seconds. Source: RFC 9110, section 10.2.3."""
     value = response.headers.get("Retry-After", "").strip()
     if _NUMBER.fullmatch(value):

@@ -22,8 +22,6 @@ from ._token import AccessToken, now
 from ._transport import Borrowed, Gate
 
 _ATTEMPTS = 3
-# Of what the API client's httpx clients are made with, what decides about the way out.
-_ROUTE = ("proxy", "trust_env", "mounts", "transport")
 
 
 class TokenEndpoint:
@@ -53,13 +51,13 @@ class TokenEndpoint:
             "cert": args.get("cert"),
             "trust_env": args.get("trust_env", True),
         }
-        self._route: dict[str, Any] = {name: args[name] for name in _ROUTE if name in args}
-        if transport := self._route.get("transport"):
-            self._route["transport"] = Borrowed(transport)
-        if mounts := self._route.get("mounts"):
-            self._route["mounts"] = {
-                pattern: transport and Borrowed(transport) for pattern, transport in mounts.items()
-            }
+        transport, mounts = args.get("transport"), args.get("mounts") or {}
+        self._route: dict[str, Any] = {
+            "proxy": args.get("proxy"),
+            "trust_env": self._tls["trust_env"],
+            "transport": transport and Borrowed(transport),
+            "mounts": {pattern: mount and Borrowed(mount) for pattern, mount in mounts.items()},
+        }
         if self._tls["cert"] or isinstance(self._tls["verify"], str):  # files, which may be missing
             try:
                 _ = self._ssl_context

@@ -41,6 +41,9 @@ class Refresh:
 
     Attributes:
         shared: What this process shares for the credentials of the latest refresh.
+
+    Raises:
+        ConfigurationError: There are no credentials, or they cannot be used.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class Refresh:
         endpoint: TokenEndpoint,
         store: TokenStore,
     ) -> None:
+        if not callable(credentials):
+            obtain(credentials)  # tells what is missing now, not at the first call
         self._credentials = credentials
         self._endpoint = endpoint
         self._store = store

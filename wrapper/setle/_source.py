@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ._clock import monotonic, wall
-from ._credentials import ClientCredentials, CredentialsProvider, obtain
+from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint import TokenEndpoint
 from ._errors import ConfigurationError, SetleError, TokenUnavailableError
 from ._flight import Flight, in_background
@@ -57,8 +57,6 @@ class TokenSource:
             raise ConfigurationError("timeout must be a positive number of seconds")
         endpoint = TokenEndpoint(base_url, verify_ssl, httpx_args)
         self.base_url: str = endpoint.base_url
-        if not callable(credentials):
-            obtain(credentials)  # tells what is missing now, not at the first call
         self._refresh = Refresh(credentials, endpoint, resolve_store(store))
         self._timeout = timeout
         self._held = ENDED
