@@ -41,7 +41,7 @@ def failed(shared: Shared, failure: setle.TokenError) -> None:
     flight = Flight(15.0)
     assert shared.claim(flight) is flight
     shared.fail(flight, failure)
-    flight.end(None, failure)
+    flight.end(failure)
 
 
 def refused(shared: Shared) -> setle.TokenError:
@@ -65,7 +65,7 @@ def test_one_request_at_a_time() -> None:
     with mutex:
         assert shared.claim(first) is first
         assert shared.claim(second) is first
-        first.end(None, None)
+        first.end(None)
         assert shared.claim(second) is second
 
 
@@ -119,7 +119,7 @@ def test_success_ends_the_back_off(clock: Clock) -> None:
         late = Flight(15.0)
         shared.claim(late)
         shared.fail(late, unavailable())
-        late.end(None, unavailable())
+        late.end(unavailable())
         shared.succeed(late)
         another = Flight(15.0)
         assert shared.claim(another) is another

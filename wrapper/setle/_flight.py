@@ -5,7 +5,6 @@ Any number of threads, tasks and event loops wait for it; each may stop waiting 
 the others noticing, and none of them has to be there when it ends.
 """
 
-import contextvars
 import os
 import threading
 import time
@@ -18,7 +17,6 @@ from anyio.lowlevel import current_token
 
 from ._errors import SetleError, TokenUnavailableError
 from ._fork import mutex
-from ._token import AccessToken
 
 
 class Flight:
@@ -31,18 +29,15 @@ class Flight:
         early: Whether the token at hand was still good when it began.
 
     Attributes:
-        token: What came of it, once it has ended.
+        deadline: Monotonic instant, of the real clock.
         failure: Why nothing came of it, once it has ended. Never raised itself: those who
             waited raise copies.
     """
-
-    __slots__ = ("_done", "_loops", "_pid", "deadline", "early", "failure", "timeout", "token")
 
     def __init__(self, timeout: float, *, early: bool = False) -> None:
         self.timeout = timeout
         self.early = early
         self.deadline = time.monotonic() + timeout
-        self.token: AccessToken | None = None
         self.failure: SetleError | None = None
         self._pid = os.getpid()
         self._done = threading.Event()
@@ -58,14 +53,9 @@ class Flight:
         """Whether it has an outcome, or was left behind in the parent process by a fork."""
         return self._done.is_set() or self._pid != os.getpid()
 
-    @property
-    def is_overdue(self) -> bool:
-        """Whether its deadline passed before it had an outcome."""
-        return not self.has_ended and not self.left
-
-    def end(self, token: AccessToken | None, failure: SetleError | None) -> None:
+    def end(self, failure: SetleError | None) -> None:
         """Publish the outcome and wake everybody. Call it once, with the mutex held."""
-        self.token, self.failure = token, failure
+        self.failure = failure
         self._done.set()
         for call_soon, event in self._loops.values():
             with suppress(RuntimeError):  # that loop has ended, and its tasks with it
@@ -96,20 +86,3 @@ class Flight:
             f"the token endpoint gave no answer within {self.timeout:g} s;"
             " check the network and the base URL"
         )
-
-
-def in_background(function: Callable[..., None], *args: object) -> bool:
-    """
-    Call *function* in a thread of its own, without the caller's context variables.
-
-    Returns:
-        False if no thread can be started: a container's limit, or the interpreter's end.
-    """
-    target = contextvars.Context().run
-    try:
-        threading.Thread(
-            target=target, args=(function, *args), name="setle-refresh", daemon=True
-        ).start()
-    except RuntimeError:
-        return False
-    return True

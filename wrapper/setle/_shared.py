@@ -46,7 +46,7 @@ class Shared:
         """
         if self._failure is not None and _clock.monotonic() < self.back_off.until:
             raise copy.copy(self._failure)
-        if self._flight is None or self._flight.has_ended or self._flight.is_overdue:
+        if self._flight is None or self._flight.has_ended or not self._flight.left:
             self._flight = flight
         return self._flight
 
@@ -56,11 +56,11 @@ class Shared:
             self._failure = None
             self.back_off.clear()
 
-    def fail(self, flight: Flight, failure: SetleError) -> None:
+    def fail(self, flight: Flight, failure: SetleError | None) -> None:
         """Begin a back-off, if *flight* is the one that asked the token endpoint."""
         if self._flight is not flight or not isinstance(failure, TokenError):
             return
-        self._failure = copy.copy(failure)
+        self._failure = failure
         least = _REFUSAL_DELAY if isinstance(failure, TokenRejectedError) else 0.0
         # Spreads load, guards nothing.
         share = random.uniform(0.5, 1.0)  # noqa: S311

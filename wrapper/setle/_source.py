@@ -1,8 +1,10 @@
 """The reuse: one token for every thread, task and event loop that shares a source."""
 
+import contextvars
 import copy
 import math
 import ssl
+import threading
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -10,7 +12,7 @@ from ._clock import monotonic, wall
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint import TokenEndpoint
 from ._errors import ConfigurationError, SetleError, TokenUnavailableError
-from ._flight import Flight, in_background
+from ._flight import Flight
 from ._fork import mutex
 from ._refresh import Refresh
 from ._store import TokenStore, resolve_store
@@ -128,24 +130,30 @@ class TokenSource:
     def _next_step(self) -> AccessToken | Flight:
         """Return the token to use, or the refresh to wait for; start one if it is time."""
         with mutex:
-            moment = now()
-            held = self._held
+            moment, held, flight = now(), self._held, self._flight
             if held.is_fresh(moment):
                 return held.token
-            waited_for, flight = held.stale.has_come(moment), self._flight
-            if flight is not None and flight.is_overdue:  # an early one, which nobody awaits
-                self._give_up(flight)
-                return self._next_step()
+            early = not held.stale.has_come(moment)
             if flight is not None and not flight.has_ended:
-                return flight if waited_for else held.token
-            flight = self._flight = Flight(self._timeout, early=not waited_for)
-        if not in_background(self._fly, flight, held.token):
+                if flight.left:
+                    return held.token if early else flight
+                self._give_up(flight)  # an early one, which nobody awaits
+                return self._next_step()
+            flight = self._flight = Flight(self._timeout, early=early)
+        try:
+            threading.Thread(
+                target=contextvars.Context().run,  # without the caller's context variables
+                args=(self._fly, flight, held.token),
+                name="setle-refresh",
+                daemon=True,
+            ).start()
+        except RuntimeError:  # a container's limit, or the interpreter's end
             # With a usable token in hand nobody is to wait: that refresh is left for later.
-            if waited_for:
-                self._fly(flight, held.token)
+            if early:
+                self._end(flight, None, None)
             else:
-                self._end(flight, None, TokenUnavailableError("no thread could be started"))
-        return flight if waited_for else held.token
+                self._fly(flight, held.token)
+        return held.token if early else flight
 
     def _fly(self, flight: Flight, held: AccessToken) -> None:
         token: AccessToken | None = None
@@ -159,7 +167,11 @@ class TokenSource:
             self._end(flight, token, failure)
 
     def _end(self, flight: Flight, token: AccessToken | None, failure: SetleError | None) -> None:
-        """Take over what came of *flight*, and publish it unless its waiters gave up."""
+        """
+        Take over what came of *flight*, and publish it unless its waiters gave up.
+
+        Neither token nor failure: another process is at it, or nobody could be.
+        """
         with mutex:
             held, shared = self._held, self._refresh.shared
             if token is not None:
@@ -168,12 +180,11 @@ class TokenSource:
                     # A server may hand out the same token again: ask when that is stale.
                     self._held = Held.of(token, early=token.value != held.token.value)
             elif not flight.has_ended:
-                if failure is not None:  # else another process is at it
-                    shared.fail(flight, failure)
+                shared.fail(flight, failure)
                 # Nobody is to notice. The next look into the store comes before the next request.
                 self._held = held.resting(now().after(_REST), failed=failure is not None)
             if not flight.has_ended:
-                flight.end(token, None if token else failure)
+                flight.end(failure)
 
     def _give_up(self, flight: Flight) -> None:
         """End *flight* for those who waited until its deadline; it may hang for ever."""
