@@ -84,10 +84,10 @@ class TokenSource:
         held = self._held
         if monotonic() < held.refresh_monotonic and wall() < held.refresh_wall:
             return held.token
-        while isinstance(step := self._next_step(), Flight):
+        step = self._next_step()
+        while isinstance(step, Flight):
             step.wait()
-            if token := self._outcome(step):
-                return token
+            step = self._next_step(step)
         return step
 
     async def aget_token(self) -> AccessToken:
@@ -100,10 +100,10 @@ class TokenSource:
         held = self._held
         if monotonic() < held.refresh_monotonic and wall() < held.refresh_wall:
             return held.token
-        while isinstance(step := self._next_step(), Flight):
+        step = self._next_step()
+        while isinstance(step, Flight):
             await step.wait_async()
-            if token := self._outcome(step):
-                return token
+            step = self._next_step(step)
         return step
 
     def invalidate(self, token: AccessToken) -> None:
@@ -127,18 +127,23 @@ class TokenSource:
             self.invalidate(token)
             return not first_use
 
-    def _next_step(self) -> AccessToken | Flight:
+    def _next_step(self, waited_for: Flight | None = None) -> AccessToken | Flight:
         """Return the token to use, or the refresh to wait for; start one if it is time."""
         with mutex:
             moment, held, flight = now(), self._held, self._flight
             if held.is_fresh(moment):
                 return held.token
+            if flight is not None and not flight.has_ended and not flight.left:
+                self._end(flight, None, flight.unanswered())  # it may hang for ever
+                waited_for = flight
+            if waited_for is not None:
+                if not held.token.has_ended(moment):
+                    return held.token
+                if waited_for.failure is not None:
+                    raise copy.copy(waited_for.failure)
             early = not held.stale.has_come(moment)
             if flight is not None and not flight.has_ended:
-                if flight.left:
-                    return held.token if early else flight
-                self._give_up(flight)  # an early one, which nobody awaits
-                return self._next_step()
+                return held.token if early else flight
             flight = self._flight = Flight(self._timeout, early=early)
         try:
             threading.Thread(
@@ -167,11 +172,7 @@ class TokenSource:
             self._end(flight, token, failure)
 
     def _end(self, flight: Flight, token: AccessToken | None, failure: SetleError | None) -> None:
-        """
-        Take over what came of *flight*, and publish it unless its waiters gave up.
-
-        Neither token nor failure: another process is at it, or nobody could be.
-        """
+        """Take over what came of *flight*, if anything, and publish it if that is still awaited."""
         with mutex:
             held, shared = self._held, self._refresh.shared
             if token is not None:
@@ -181,26 +182,10 @@ class TokenSource:
                     self._held = Held.of(token, early=token.value != held.token.value)
             elif not flight.has_ended:
                 shared.fail(flight, failure)
-                # Nobody is to notice. The next look into the store comes before the next request.
+                # Nobody is to notice, neither that nor that another process is at it.
                 self._held = held.resting(now().after(_REST), failed=failure is not None)
             if not flight.has_ended:
                 flight.end(failure)
-
-    def _give_up(self, flight: Flight) -> None:
-        """End *flight* for those who waited until its deadline; it may hang for ever."""
-        with mutex:
-            if not flight.has_ended:
-                self._end(flight, None, flight.unanswered())
-
-    def _outcome(self, flight: Flight) -> AccessToken | None:
-        """Return the token that waiting for *flight* gave, or None to look again."""
-        self._give_up(flight)
-        token = self._held.token
-        if not token.has_ended(now()):
-            return token
-        if flight.failure is not None:
-            raise copy.copy(flight.failure)
-        return None
 
     def __repr__(self) -> str:
         return f"<TokenSource base_url={self.base_url!r}>"
