@@ -130,7 +130,7 @@ class Refresh:
     def _look(self, key: str, held: AccessToken) -> AccessToken | None:
         """Return what the store holds, if it is better than *held*."""
         stored = self._tolerantly("load", None, self._store.load, key)
-        if stored is None or stored.value == held.value or self.shared.is_rejected(stored.value):
+        if stored is None or stored.value == held.value or stored.value in self.shared.rejected:
             return None
         stale = stored.issued_at().after(stale_after(stored.lifetime))
         better = stored.issued_at().monotonic > held.issued_at().monotonic

@@ -23,17 +23,16 @@ class Shared:
 
     Attributes:
         back_off: Holds token requests up after one failed.
+        rejected: The tokens that the API rejected, which the store may still hold.
         store_fails: Whether trouble with the store has been reported.
     """
-
-    __slots__ = ("_failure", "_flight", "_hold", "_rejected", "back_off", "store_fails")
 
     def __init__(self) -> None:
         self._flight: Flight | None = None
         self._failure: TokenError | None = None
         self._hold = BackOff()
         # More than one: a source that comes late still rejects a token of long ago.
-        self._rejected = deque[str](maxlen=16)
+        self.rejected = deque[str](maxlen=16)
         self.back_off = BackOff()
         self.store_fails = False
 
@@ -68,14 +67,6 @@ class Shared:
             _clock.monotonic(), share=share, at_least=max(least, failure.retry_after or 0.0)
         )
 
-    def is_rejected(self, value: str) -> bool:
-        """Tell whether the API rejected the token *value*, which the store may still hold."""
-        return value in self._rejected
-
-    def reject(self, value: str) -> None:
-        """Note that the API rejected the token *value*."""
-        self._rejected.append(value)
-
     def lets_pass(self, *, first_use: bool) -> bool:
         """
         Tell whether the API's rejection of the current token is to be left alone.
@@ -86,7 +77,7 @@ class Shared:
         now = _clock.monotonic()
         if now < self._hold.until:
             return True
-        if not first_use or not self._rejected:
+        if not first_use or not self.rejected:
             return False
         self._hold.extend(now)
         return True

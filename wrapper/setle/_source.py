@@ -114,7 +114,7 @@ class TokenSource:
         """
         with mutex:
             if self._held.token.value == token.value:
-                self._refresh.shared.reject(token.value)
+                self._refresh.shared.rejected.append(token.value)
                 self._held = ENDED
 
     def _wants_another(self, token: AccessToken, *, first_use: bool) -> bool:
