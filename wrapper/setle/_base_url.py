@@ -30,15 +30,15 @@ def checked_base_url(base_url: str | None) -> str:
     except (httpx.InvalidURL, TypeError):
         url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigurationError(f"{setting} is not a web address; use https://host")
+        problem = "is not a web address; use https://host"
     # Part by part an empty query or user is not seen, and a blank has become %20.
-    if _ODD.search(str(base_url)):
-        raise ConfigurationError(
-            f"{setting} holds a user, query, fragment, blank or letter beyond ASCII; leave it off"
-        )
-    if url.scheme == "http" and not _is_loopback(url.host):
-        raise ConfigurationError(f"{setting} would send the secret in plain text; use https://")
-    return str(url).rstrip("/")
+    elif _ODD.search(str(base_url)):
+        problem = "holds a user, query, fragment, blank or letter beyond ASCII; leave it off"
+    elif url.scheme == "http" and not _is_loopback(url.host):
+        problem = "would send the secret in plain text; use https://"
+    else:
+        return str(url).rstrip("/")
+    raise ConfigurationError(f"{setting} {problem}")
 
 
 def _is_loopback(host: str) -> bool:
