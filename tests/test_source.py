@@ -360,32 +360,53 @@ def test_a_token_that_comes_too_late_replaces_no_newer_one(sandbox: Sandbox, clo
     assert sandbox.token_requests == 2
 
 
+class HangsTheSecondTime:
+    """Credentials whose callable hangs when it is called for an early refresh."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.reached, self.release, self.calls = threading.Event(), threading.Event(), 0
+        self._credentials = credentials_of(sandbox)
+
+    def __call__(self) -> setle.ClientCredentials:
+        self.calls += 1
+        if self.calls == 2:
+            self.reached.set()
+            self.release.wait(30)
+        return self._credentials
+
+
 def test_an_early_refresh_that_hangs_is_given_up(sandbox: Sandbox, clock: Clock) -> None:
     """Nobody waits for it, and after its deadline it does not keep others from trying."""
-    reached, release, calls = threading.Event(), threading.Event(), 0
-
-    def hangs_the_second_time() -> setle.ClientCredentials:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            reached.set()
-            release.wait(30)
-        return credentials_of(sandbox)
-
-    source = source_of(sandbox, credentials=hangs_the_second_time)
+    credentials = HangsTheSecondTime(sandbox)
+    source = source_of(sandbox, credentials=credentials)
     old = source.get_token()
     clock.go_on(3600 - 30 - 150 + 1)
     assert source.get_token() == old
-    assert reached.wait(30)
+    assert credentials.reached.wait(30)
     _let_the_deadline_pass(source)
     assert source.get_token() == old
     clock.go_on(1)
     assert source.get_token() == old
     sandbox.wait_for(tokens_issued=2)
-    release.set()
+    credentials.release.set()
     join_refreshes()
-    assert calls == 3
+    assert credentials.calls == 3
     assert source.get_token() != old
+
+
+def test_whoever_comes_after_a_refresh_that_hung_tries_anew(sandbox: Sandbox, clock: Clock) -> None:
+    """It is the failure of those who waited for it, and nobody did."""
+    credentials = HangsTheSecondTime(sandbox)
+    source = source_of(sandbox, credentials=credentials)
+    old = source.get_token()
+    clock.go_on(3600 - 30 - 150 + 1)
+    assert source.get_token() == old
+    assert credentials.reached.wait(30)
+    _let_the_deadline_pass(source)
+    clock.go_on(3600)
+    assert source.get_token() != old
+    credentials.release.set()
+    join_refreshes()
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])

@@ -79,6 +79,7 @@ class TokenSource:
             TokenUnavailableError: No answer within *timeout* seconds.
             TokenResponseError: The answer held no usable token.
             ConfigurationError: The credentials are missing or cannot be used.
+
         Source: Setle, "Create new Access Token"; RFC 6749, section 4.4.
         """
         held = self._held
@@ -130,12 +131,12 @@ class TokenSource:
     def _next_step(self, waited_for: Flight | None = None) -> AccessToken | Flight:
         """Return the token to use, or the refresh to wait for; start one if it is time."""
         with mutex:
-            moment, held, flight = now(), self._held, self._flight
-            if held.is_fresh(moment):
-                return held.token
+            flight = self._flight
             if flight is not None and not flight.has_ended and not flight.left:
                 self._end(flight, None, flight.unanswered())  # it may hang for ever
-                waited_for = flight
+            moment, held = now(), self._held
+            if held.is_fresh(moment):
+                return held.token
             if waited_for is not None:
                 if not held.token.has_ended(moment):
                     return held.token
