@@ -17,7 +17,7 @@ COMMAND = [sys.executable, "-W", "error", "-m", "benchmarks"]
 @pytest.mark.timeout(120)
 def test_measures_everything_against_a_baseline(tmp_path: Path) -> None:
     """A quick run prints the table in 80 plain columns, writes the figures, and exits 0."""
-    foreign = ("SETLE_", "COLUMNS", "FORCE_COLOR", "TTY_")
+    foreign = ("SETLE_", "COLUMNS", "COVERAGE_", "FORCE_COLOR", "TTY_")
     env = {n: v for n, v in os.environ.items() if not n.startswith(foreign)}
     done = subprocess.run(
         [*COMMAND, "--quick", "--json", str(tmp_path / "figures.json")],
