@@ -1,5 +1,6 @@
 """Sharing by file: private, never torn, and never in the way of a call."""
 
+import encodings.idna  # noqa: F401 - who has become somebody else may not read it any more
 import json
 import logging
 import os
