@@ -175,7 +175,7 @@ def test_a_store_that_fails_costs_no_call(
 ) -> None:
     """It is logged, without what the error says, and the refresh goes on."""
     store = Recording(fails, error)
-    source = source_of(sandbox, store=store, timeout=4)
+    source = source_of(sandbox, store=store, timeout=6)
     with caplog.at_level(logging.WARNING, "setle"):
         assert source.get_token() == source.get_token()
     assert sandbox.token_requests == 1
