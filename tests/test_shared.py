@@ -133,15 +133,6 @@ def test_failure_of_somebody_else(clock: Clock) -> None:
         assert shared.claim(flight) is flight
 
 
-def test_rejected_token() -> None:
-    """A token that the API rejected is known until another one is."""
-    shared = Shared()
-    assert "one" not in shared.rejected
-    shared.rejected.append("one")
-    assert "one" in shared.rejected
-    assert "two" not in shared.rejected
-
-
 def test_rejections_that_go_on(clock: Clock) -> None:
     """Once a replacement is rejected too, rejections pass for a time that doubles."""
     shared = Shared()
