@@ -374,16 +374,23 @@ class HangsTheSecondTime:
             self.release.wait(30)
         return self._credentials
 
+    def outlast_a_deadline(
+        self, sandbox: Sandbox, clock: Clock
+    ) -> tuple[setle.TokenSource, setle.AccessToken]:
+        """Return a source whose early refresh hangs past its deadline, and its old token."""
+        source = source_of(sandbox, credentials=self)
+        old = source.get_token()
+        clock.go_on(3600 - 30 - 150 + 1)
+        assert source.get_token() == old
+        assert self.reached.wait(30)
+        _let_the_deadline_pass(source)
+        return source, old
+
 
 def test_an_early_refresh_that_hangs_is_given_up(sandbox: Sandbox, clock: Clock) -> None:
     """Nobody waits for it, and after its deadline it does not keep others from trying."""
     credentials = HangsTheSecondTime(sandbox)
-    source = source_of(sandbox, credentials=credentials)
-    old = source.get_token()
-    clock.go_on(3600 - 30 - 150 + 1)
-    assert source.get_token() == old
-    assert credentials.reached.wait(30)
-    _let_the_deadline_pass(source)
+    source, old = credentials.outlast_a_deadline(sandbox, clock)
     assert source.get_token() == old
     clock.go_on(1)
     assert source.get_token() == old
@@ -397,12 +404,7 @@ def test_an_early_refresh_that_hangs_is_given_up(sandbox: Sandbox, clock: Clock)
 def test_whoever_comes_after_a_refresh_that_hung_tries_anew(sandbox: Sandbox, clock: Clock) -> None:
     """It is the failure of those who waited for it, and nobody did."""
     credentials = HangsTheSecondTime(sandbox)
-    source = source_of(sandbox, credentials=credentials)
-    old = source.get_token()
-    clock.go_on(3600 - 30 - 150 + 1)
-    assert source.get_token() == old
-    assert credentials.reached.wait(30)
-    _let_the_deadline_pass(source)
+    source, old = credentials.outlast_a_deadline(sandbox, clock)
     clock.go_on(3600)
     assert source.get_token() != old
     credentials.release.set()
