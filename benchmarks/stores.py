@@ -39,7 +39,7 @@ def _in_trouble(
     sandbox: RemoteSandbox, effort: Effort, what: str, trouble: Callable[[Valkey], None]
 ) -> Figure:
     pairs = Pairs([], [])
-    for _ in range(effort.rounds(9)):
+    for _ in range(effort.rounds(21)):
         with Valkey() as valkey:
             shared = _about_to_roll_over(sandbox, setle.RedisTokenStore.from_url(valkey.url))
             alone = _about_to_roll_over(sandbox, setle.MemoryTokenStore())
