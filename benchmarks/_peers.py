@@ -71,10 +71,7 @@ def _setle(sandbox: RemoteSandbox) -> Get:
 def _setle_aged(sandbox: RemoteSandbox) -> Get:
     # Of 20 s, the early refresh is due between 3 and 2 s before the end, and callers wait from
     # 1 s before it. The store holds a token that is that old, instead of waiting 17 s for it.
-    store, ends = setle.MemoryTokenStore(), datetime.now(UTC) + timedelta(seconds=3.2)
-    aged = setle.AccessToken("aged", ends, 20.0)
-    store.save(sandbox.credentials.key(sandbox.base_url), aged)
-    source = sandbox.source(store)
+    source = sandbox.aged_source("aged", setle.MemoryTokenStore(), left=3.2, lifetime=20.0)
     return lambda: source.get_token().value
 
 

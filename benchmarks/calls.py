@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import httpx
 
@@ -61,14 +60,11 @@ def _rate(http: httpx.Client) -> float:
 
 def _roll_over(sandbox: RemoteSandbox, effort: Effort) -> Figure:
     token = sandbox.source().get_token()
-    key = sandbox.credentials.key(sandbox.base_url)
     requests: list[int] = []
 
     def slowest(*, left: float) -> float:
         store = setle.MemoryTokenStore()
-        ends = datetime.now(UTC) + timedelta(seconds=left)
-        store.save(key, setle.AccessToken(token.value, ends, _LIFETIME))
-        source = sandbox.source(store)
+        source = sandbox.aged_source(token.value, store, left=left, lifetime=_LIFETIME)
         source.get_token()
         with sandbox.client(setle.BearerAuth(source)) as http:
             return slowest_call(

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import httpx
 
@@ -51,6 +52,15 @@ class RemoteSandbox:
             verify_ssl=self.tls,
             httpx_args={"trust_env": False},
         )
+
+    def aged_source(
+        self, value: str, store: setle.TokenStore, *, left: float, lifetime: float
+    ) -> setle.TokenSource:
+        """Return a source that finds in *store* the token *value*, with *left* seconds to live."""
+        ends = datetime.now(UTC) + timedelta(seconds=left)
+        key = self.credentials.key(self.base_url)
+        store.save(key, setle.AccessToken(value, ends, lifetime))
+        return self.source(store)
 
     def client(self, auth: httpx.Auth | None = None, token: str | None = None) -> httpx.Client:
         """Return a client that carries *auth*, or else a fixed header with *token*."""

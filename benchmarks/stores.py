@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 
 import httpx
 
@@ -63,10 +62,7 @@ def _in_trouble(
 def _about_to_roll_over(sandbox: RemoteSandbox, store: setle.TokenStore) -> setle.BearerAuth:
     """Return what has a token out of *store* that is soon to be refreshed."""
     value = sandbox.source().get_token().value
-    ends = datetime.now(UTC) + timedelta(seconds=_LEFT)
-    key = sandbox.credentials.key(sandbox.base_url)
-    store.save(key, setle.AccessToken(value, ends, _LIFETIME))
-    source = sandbox.source(store)
+    source = sandbox.aged_source(value, store, left=_LEFT, lifetime=_LIFETIME)
     source.get_token()
     return setle.BearerAuth(source)
 
