@@ -29,7 +29,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	@touch $@
 
 demo: $(READY) ## See it work: thousands of calls through roll-overs, a blip and a revocation
-	@$(BIN)/python -m benchmarks.demo
+	@$(BIN)/python -m demo
 
 token: $(READY) ## Ask the real service for a token; print lifetime and fingerprint
 	@$(BIN)/python -m benchmarks.token

@@ -1,7 +1,7 @@
 """
 A fleet in virtual time: many processes, one store, one token endpoint.
 
-What decides when a token is refreshed is the package's own: ``Held``, ``refresh_after``,
+What decides when a token is refreshed is the package's own: ``HeldToken``, ``refresh_after``,
 ``stale_after`` and the pauses. What a refresh does step by step is
 written down here once more, because the package does it in threads and in real time.
 """
@@ -12,35 +12,35 @@ from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from typing import TypeVar
 
-from setle._lifetime import Instant, refresh_after, stale_after
-from setle._redis_store import _REST as _LEFT_ALONE
-from setle._refresh import _LONGEST_PAUSE, _PAUSE
+from setle._refresh.refresher import _LONGEST_PAUSE, _PAUSE
 from setle._source import _REST as _PAUSE_EARLY
-from setle._token import ENDED, AccessToken, Held
+from setle._time import Instant, refresh_after, stale_after
+from setle._token import NO_TOKEN, AccessToken, HeldToken
+from setle.stores.redis import _REST as _LEFT_ALONE
 
 from ._fleet_store import Assumed, Seen, Store
 
-Spread = Callable[[AccessToken], Held]
+Spread = Callable[[AccessToken], HeldToken]
 Steps = Iterator[float]
 T = TypeVar("T")
 
 
-def jittered(token: AccessToken) -> Held:
+def jittered(token: AccessToken) -> HeldToken:
     """Hold *token* as the package does: each process draws its own refresh instant."""
-    return Held.of(token, early=True)
+    return HeldToken.of(token, early=True)
 
 
-def together(token: AccessToken) -> Held:
+def together(token: AccessToken) -> HeldToken:
     """Hold *token* with the same refresh instant in every process."""
     issued, lifetime = token.issued_at(), token.lifetime
-    return Held(
+    return HeldToken(
         token, issued.after(refresh_after(lifetime, 0.5)), issued.after(stale_after(lifetime))
     )
 
 
-def late(token: AccessToken) -> Held:
+def late(token: AccessToken) -> HeldToken:
     """Hold *token* without an early refresh: all wait once it is stale."""
-    return Held.of(token, early=False)
+    return HeldToken.of(token, early=False)
 
 
 class Fleet:
@@ -60,7 +60,7 @@ class Fleet:
         self._spread = spread
         self._assumed = assumed
         self._store = Store(assumed, self.seen)
-        self._held = [ENDED] * size
+        self._held = [NO_TOKEN] * size
         self._left_alone_until = [0.0] * size
         self._under_way = 0
         self._now = 0.0

@@ -4,7 +4,7 @@ from collections import Counter
 
 import attrs
 
-from setle._token import ENDED, AccessToken
+from setle._token import NO_TOKEN, AccessToken
 
 
 @attrs.frozen
@@ -62,7 +62,7 @@ class Store:
         self._assumed = assumed
         self._seen = seen
         self._idle_from = 0.0
-        self._token = ENDED.token
+        self._token = NO_TOKEN.token
         self._owner: int | None = None
         self._lease_ends = 0.0
         self._back = assumed.trip / 2

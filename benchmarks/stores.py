@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import httpx
 
 import setle
-from tests.valkey import Valkey
+from tests.support.valkey import Valkey
 
 from ._measure import Effort, Figure, Pairs
 from .sandbox import RemoteSandbox, remote_sandbox

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import trustme
 
-import setle._clock
 import setle._source
+import setle._time
 from setle.testing import Sandbox
 from tests.support import Clock, join_refreshes
 
@@ -54,7 +54,7 @@ def sandbox() -> Iterator[Sandbox]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Both clocks of the package, standing still until the test moves them."""
     clock = Clock()
-    for module in (setle._clock, setle._source):  # the source binds them for its fast path
+    for module in (setle._time, setle._source):  # the source binds them for its fast path
         monkeypatch.setattr(module, "monotonic", lambda: clock.monotonic)
         monkeypatch.setattr(module, "wall", lambda: clock.wall)
     return clock

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.fleet import HEADLINE, Report
-from tests.valkey import Valkey
+from tests.support.valkey import Valkey
 
 LONG = os.environ.get("SETLE_CHAOS") == "long"
 _ROWS = list[str]()

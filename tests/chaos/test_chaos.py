@@ -14,7 +14,7 @@ import pytest
 from setle.testing import Sandbox
 from tests.chaos.conftest import LONG
 from tests.chaos.fleet import Fleet, Report
-from tests.valkey import Valkey
+from tests.support.valkey import Valkey
 
 Note = Callable[[Report], None]
 

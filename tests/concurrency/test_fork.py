@@ -7,8 +7,8 @@ import pytest
 
 import setle
 from setle.testing import Sandbox
-from tests.processes_at_once import forked
 from tests.support import Clock, join_refreshes, source_of
+from tests.support.processes import forked
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 

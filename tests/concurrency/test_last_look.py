@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import setle
-from setle._token import now
+from setle._time import now
 from setle.testing import Answer, Sandbox
 from tests.support import source_of
 

@@ -187,7 +187,7 @@ def test_a_refresh_that_hangs_past_its_deadline_is_taken_over(
         assert hanging.get_token() == old
         assert reached.wait(30)
         assert hanging._flight is not None
-        hanging._flight.deadline = 0.0
+        hanging._flight._at = 0.0
         other = source_of(sandbox, store=store)
         assert [other.get_token(), other.get_token()] == [old, old]
         sandbox.wait_for(tokens_issued=2)

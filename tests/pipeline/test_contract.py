@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from setle._base_url import DEFAULT_BASE_URL
+from setle._endpoint.base_url import DEFAULT_BASE_URL
 from setle.testing import _sandbox
 from setle_api import Client
 from setle_api.api.general import create_access_token

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
         TokenResponseError,
         TokenUnavailableError,
     )
-    from ._file_store import FileTokenStore
-    from ._redis_store import RedisTokenStore
     from ._source import TokenSource
-    from ._store import MemoryTokenStore, TokenStore
     from ._token import AccessToken
+    from .stores import MemoryTokenStore, TokenStore
+    from .stores.file import FileTokenStore
+    from .stores.redis import RedisTokenStore
 
 __all__ = [
     "AccessToken",
@@ -48,11 +48,11 @@ _MODULES = {
     "AccessToken": "_token",
     "BearerAuth": "_auth",
     "ClientCredentials": "_credentials",
-    "FileTokenStore": "_file_store",
-    "MemoryTokenStore": "_store",
-    "RedisTokenStore": "_redis_store",
+    "FileTokenStore": "stores.file",
+    "MemoryTokenStore": "stores",
+    "RedisTokenStore": "stores.redis",
     "TokenSource": "_source",
-    "TokenStore": "_store",
+    "TokenStore": "stores",
     "connect": "_connect",
 }
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Generator
 
 import httpx
 
-from . import _clock
+from . import _time
 from ._source import TokenSource
 from ._token import AccessToken
 
@@ -38,7 +38,7 @@ class BearerAuth(httpx.Auth):
             request.headers.pop("Authorization", None)
             yield request
             return
-        began = _clock.monotonic()
+        began = _time.monotonic()
         token = self._source.get_token()
         request.headers["Authorization"] = f"Bearer {token.value}"
         response = yield request
@@ -57,7 +57,7 @@ class BearerAuth(httpx.Auth):
             request.headers.pop("Authorization", None)
             yield request
             return
-        began = _clock.monotonic()
+        began = _time.monotonic()
         token = await self._source.aget_token()
         request.headers["Authorization"] = f"Bearer {token.value}"
         response = yield request

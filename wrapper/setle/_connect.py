@@ -12,7 +12,7 @@ from ._auth import BearerAuth
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._errors import ConfigurationError
 from ._source import TokenSource
-from ._store import TokenStore
+from .stores import TokenStore
 
 
 def connect(

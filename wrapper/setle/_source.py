@@ -8,15 +8,15 @@ import threading
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from ._clock import monotonic, wall
 from ._credentials import ClientCredentials, CredentialsProvider
-from ._endpoint import TokenEndpoint
+from ._endpoint.ask import TokenEndpoint
 from ._errors import ConfigurationError, SetleError, TokenUnavailableError
-from ._flight import Flight
-from ._fork import mutex
-from ._refresh import Refresh
-from ._store import TokenStore, resolve_store
-from ._token import ENDED, AccessToken, Held, now
+from ._locks import mutex
+from ._refresh.flight import Flight
+from ._refresh.refresher import Refresher
+from ._time import monotonic, now, wall
+from ._token import NO_TOKEN, AccessToken, HeldToken
+from .stores import TokenStore, resolve_store
 
 _REST = 1.0  # seconds between two early refreshes while they fail
 
@@ -59,9 +59,9 @@ class TokenSource:
             raise ConfigurationError("timeout must be a positive number of seconds")
         endpoint = TokenEndpoint(base_url, verify_ssl, httpx_args)
         self.base_url: str = endpoint.base_url
-        self._refresh = Refresh(credentials, endpoint, resolve_store(store))
+        self._refresh = Refresher(credentials, endpoint, resolve_store(store))
         self._timeout = timeout
-        self._held = ENDED
+        self._held = NO_TOKEN
         self._flight: Flight | None = None
 
     def get_token(self) -> AccessToken:
@@ -116,7 +116,7 @@ class TokenSource:
         with mutex:
             if self._held.token.value == token.value:
                 self._refresh.shared.rejected.append(token.value)
-                self._held = ENDED
+                self._held = NO_TOKEN
 
     def _wants_another(self, token: AccessToken, *, first_use: bool) -> bool:
         """Take note that *token* was rejected, by the call it was issued for if *first_use*."""
@@ -180,7 +180,7 @@ class TokenSource:
                 shared.succeed(flight)
                 if token.issued_at() > held.token.issued_at():  # else it comes too late
                     # A server may hand out the same token again: ask when that is stale.
-                    self._held = Held.of(token, early=token.value != held.token.value)
+                    self._held = HeldToken.of(token, early=token.value != held.token.value)
             elif not flight.has_ended:
                 shared.fail(flight, failure)
                 # Nobody is to notice, neither that nor that another process is at it.

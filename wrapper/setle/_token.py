@@ -9,22 +9,17 @@ from typing import NoReturn
 
 import attrs
 
-from . import _clock
-from ._lifetime import Instant, refresh_after, stale_after
+from . import _time
+from ._time import Instant, now, refresh_after, stale_after
 
 # What RFC 6750 lets follow "Bearer", and a little more: anything that is visible and stays
 # in one header line.
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 
 
-def now() -> Instant:
-    """Return the present moment."""
-    return Instant(_clock.monotonic(), _clock.wall())
-
-
 def _expiry(token: "AccessToken") -> Instant:
     # Never more than the lifetime is left: if the wall clock says otherwise, it was set back.
-    left = min(token.expires_at.timestamp() - _clock.wall(), token.lifetime)
+    left = min(token.expires_at.timestamp() - _time.wall(), token.lifetime)
     return now().after(left)
 
 
@@ -99,7 +94,7 @@ class AccessToken:
         )
 
 
-class Held:
+class HeldToken:
     """
     A token in use, with the points of its life worked out.
 
@@ -119,7 +114,7 @@ class Held:
         self.stale = stale
 
     @classmethod
-    def of(cls, token: AccessToken, *, early: bool) -> "Held":
+    def of(cls, token: AccessToken, *, early: bool) -> "HeldToken":
         """Return *token* as it is held when new; *early* allows an early refresh."""
         issued, stale = token.issued_at(), stale_after(token.lifetime)
         # Spreads load, guards nothing.
@@ -131,15 +126,15 @@ class Held:
         """Tell whether the token can be returned at once."""
         return at.monotonic < self.refresh_monotonic and at.wall < self.refresh_wall
 
-    def resting(self, until: Instant, *, failed: bool) -> "Held":
+    def resting(self, until: Instant, *, failed: bool) -> "HeldToken":
         """Return the same, fresh *until* then, past the stale point only if a refresh *failed*."""
         end = self.token.issued_at().after(self.token.lifetime) if failed else self.stale
-        return Held(self.token, until.or_earlier(end), self.stale)
+        return HeldToken(self.token, until.or_earlier(end), self.stale)
 
 
 _LONG_AGO = Instant(float("-inf"), float("-inf"))
 
-ENDED = Held(
+NO_TOKEN = HeldToken(
     AccessToken("none", datetime.fromtimestamp(0, UTC), 1.0, _expiry=_LONG_AGO),
     _LONG_AGO,
     _LONG_AGO,

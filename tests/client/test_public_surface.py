@@ -1,0 +1,94 @@
+"""What `import setle` offers, and what it costs."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import setle
+
+NAMES = [
+    "AccessToken",
+    "BearerAuth",
+    "ClientCredentials",
+    "ConfigurationError",
+    "FileTokenStore",
+    "MemoryTokenStore",
+    "RedisTokenStore",
+    "SetleError",
+    "TokenError",
+    "TokenRejectedError",
+    "TokenResponseError",
+    "TokenSource",
+    "TokenStore",
+    "TokenUnavailableError",
+    "connect",
+]
+HTTP_STACK = {"anyio", "dateutil", "httpcore", "httpx", "setle_api", "ssl", "tenacity"}
+
+
+def loaded_after(code: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter has after running *code*."""
+    script = f"import json, sys\n{code}\nprint(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    return {name.partition(".")[0] for name in json.loads(done.stdout)}
+
+
+def test_names() -> None:
+    """The public names are these: adding one is a decision, losing one breaks users."""
+    assert setle.__all__ == NAMES
+    assert sorted(NAMES) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_name(name: str) -> None:
+    """Each name is there, is looked up only once, is listed, and says what it is for."""
+    value = getattr(setle, name)
+    assert vars(setle)[name] is value
+    assert name in dir(setle)
+    assert value.__name__ == name
+    assert value.__doc__
+    assert value.__module__.startswith("setle.")
+
+
+def test_unknown_name() -> None:
+    """Any other name is an AttributeError that tells it."""
+    with pytest.raises(AttributeError, match=r"^module 'setle' has no attribute 'Token'$"):
+        setle.Token  # noqa: B018 - the mistake
+
+
+def test_star() -> None:
+    """A star import brings the public names and nothing else."""
+    scope: dict[str, object] = {}
+    exec("from setle import *", scope)
+    assert sorted(set(scope) - {"__builtins__"}) == NAMES
+
+
+@pytest.mark.parametrize("code", ["import setle", "import setle; setle.SetleError"])
+def test_import_is_cheap(code: str) -> None:
+    """Importing the package loads none of its dependencies."""
+    loaded = loaded_after(code)
+    assert "setle" in loaded
+    assert loaded.isdisjoint(
+        {"anyio", "attr", "attrs", "dateutil", "httpx", "setle_api", "tenacity"}
+    )
+
+
+def test_credentials_load_no_http_stack() -> None:
+    """Credentials, stores and errors do without httpx."""
+    loaded = loaded_after("import setle; setle.ClientCredentials; setle.FileTokenStore().load('')")
+    assert "attrs" in loaded
+    assert loaded.isdisjoint(HTTP_STACK)
+
+
+def test_generated_client_does_not_know_the_wrapper() -> None:
+    """The generated package imports nothing of the handwritten one."""
+    assert "setle" not in loaded_after("import setle_api, setle_api.models, setle_api.api")
+
+
+def test_typed() -> None:
+    """Type checkers are told that the package has types."""
+    from importlib.resources import files
+
+    assert (files(setle) / "py.typed").is_file()

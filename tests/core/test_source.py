@@ -1,0 +1,435 @@
+"""The life of a token as a source's callers see it."""
+
+import copy
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+
+import setle
+from setle.testing import Answer, Sandbox
+from tests.support import Clock, all_at_once, credentials_of, join_refreshes, source_of
+
+REFUSED = Answer(401, json={"statusCode": 401, "message": "Unauthorized"})
+DOWN = Answer(503, json={"statusCode": 503, "message": "maintenance"})
+
+
+def test_a_token_is_asked_for_at_the_first_call_and_then_reused(sandbox: Sandbox) -> None:
+    """1,000 calls within a lifetime cost one token request, and making a source costs none."""
+    source = source_of(sandbox)
+    assert sandbox.token_requests == 0
+    tokens = {source.get_token() for _ in range(1_000)}
+    assert len(tokens) == 1
+    assert sandbox.token_requests == 1
+
+
+def test_the_token_says_when_it_ends(sandbox: Sandbox, clock: Clock) -> None:
+    """The end is counted from the moment before the request."""
+    sandbox.lifetime = 3600
+    token = source_of(sandbox).get_token()
+    assert token.token_type == "Bearer"
+    assert token.lifetime == 3600
+    assert token.expires_at == datetime.fromtimestamp(clock.wall + 3600, UTC)
+
+
+def test_the_life_begins_before_the_request(sandbox: Sandbox, clock: Clock) -> None:
+    """Ten seconds that the answer takes are ten seconds less of the token's life."""
+    sandbox.lifetime = 60
+    source = source_of(sandbox)
+    asked_at = clock.wall
+    with sandbox.hold():
+        caller = threading.Thread(target=source.get_token)
+        caller.start()
+        sandbox.wait_for(token_requests=1)
+        clock.go_on(10)
+    caller.join()
+    assert source.get_token().expires_at == datetime.fromtimestamp(asked_at + 60, UTC)
+
+
+@pytest.mark.parametrize("lifetime", [2, 30, 300, 3600, 86_400])
+def test_a_fresh_token_is_never_refreshed(sandbox: Sandbox, clock: Clock, lifetime: float) -> None:
+    """Up to the refresh window, whatever the lifetime, there is no second request."""
+    sandbox.lifetime = lifetime
+    source = source_of(sandbox)
+    source.get_token()
+    margin, window = min(30, lifetime / 20), min(150, lifetime / 20)
+    clock.go_on(lifetime - margin - 2 * window - 0.001)
+    source.get_token()
+    join_refreshes()
+    assert sandbox.token_requests == 1
+
+
+@pytest.mark.parametrize("lifetime", [2, 30, 300, 3600, 86_400])
+def test_in_the_window_everybody_gets_the_old_token_while_one_refresh_runs(
+    sandbox: Sandbox, clock: Clock, lifetime: float
+) -> None:
+    """An early refresh is one request and delays nobody."""
+    sandbox.lifetime = lifetime
+    source = source_of(sandbox)
+    old = source.get_token()
+    margin, window = min(30, lifetime / 20), min(150, lifetime / 20)
+    clock.go_on(lifetime - margin - window + 0.001)
+    with sandbox.hold():
+        assert {source.get_token() for _ in range(100)} == {old}
+        sandbox.wait_for(token_requests=2)
+        assert source.get_token() == old
+    join_refreshes()
+    assert source.get_token() != old
+    assert sandbox.token_requests == 2
+
+
+def test_a_stale_token_is_waited_for(sandbox: Sandbox, clock: Clock) -> None:
+    """Within the margin before its end a token is no longer handed out."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    clock.go_on(3600 - 30)
+    assert source.get_token() != old
+    assert sandbox.token_requests == 2
+
+
+@pytest.mark.parametrize("hand", ["monotonic", "wall"])
+def test_either_clock_ends_a_token(sandbox: Sandbox, clock: Clock, hand: str) -> None:
+    """A suspended machine stops one clock, a set-back hides time from the other."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    setattr(clock, hand, getattr(clock, hand) + 3600)
+    assert source.get_token() != old
+
+
+def test_a_wall_clock_set_back_keeps_nobody_from_refreshing(sandbox: Sandbox, clock: Clock) -> None:
+    """The monotonic clock goes on, so the token is not kept past its end."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    clock.wall -= 86_400
+    assert source.get_token() == old
+    clock.monotonic += 3600
+    assert source.get_token() != old
+
+
+def test_a_failed_early_refresh_goes_unnoticed(sandbox: Sandbox, clock: Clock) -> None:
+    """The old token stays in use, and the next attempt waits for the back-off."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    clock.go_on(3600 - 30 - 150 + 1)
+    sandbox.script_token(REFUSED)
+    for _ in range(3):
+        assert source.get_token() == old
+        join_refreshes()
+    assert sandbox.token_requests == 2
+    clock.go_on(29)
+    assert source.get_token() == old
+    join_refreshes()
+    assert sandbox.token_requests == 2
+    clock.go_on(1)
+    assert source.get_token() == old
+    join_refreshes()
+    assert sandbox.token_requests == 3
+    assert source.get_token() != old
+
+
+def test_a_usable_token_is_served_after_a_failure_past_the_margin(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """Stale is not ended: a caller who waited in vain gets the old token until its end."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    clock.go_on(3600 - 1)
+    sandbox.script_token(REFUSED)
+    assert source.get_token() == old
+    clock.go_on(1)
+    with pytest.raises(setle.TokenRejectedError):
+        source.get_token()
+
+
+def test_a_failure_holds_the_next_request_up(sandbox: Sandbox, clock: Clock) -> None:
+    """Callers get the same error at once instead of hammering."""
+    source = source_of(sandbox)
+    sandbox.script_token(REFUSED)
+    for _ in range(5):
+        with pytest.raises(setle.TokenRejectedError) as caught:
+            source.get_token()
+        assert caught.value.status_code == 401
+        assert caught.value.messages == ["Unauthorized"]
+    assert sandbox.token_requests == 1
+    clock.go_on(30)
+    source.get_token()
+    assert sandbox.token_requests == 2
+
+
+def test_a_back_off_grows_and_ends_with_success(sandbox: Sandbox, clock: Clock) -> None:
+    """After n failures in a row a caller waits 2^(n-1) s at most; a token resets that."""
+    source = source_of(sandbox)
+    broken = Answer(json={})
+    for failures in range(4):
+        sandbox.script_token(broken)
+        with pytest.raises(setle.TokenResponseError):
+            source.get_token()
+        clock.go_on(2**failures / 2 - 0.001)
+        requests = sandbox.token_requests
+        with pytest.raises(setle.TokenResponseError):
+            source.get_token()
+        assert sandbox.token_requests == requests
+        clock.go_on(2**failures / 2 + 0.001)
+    source.invalidate(source.get_token())
+    sandbox.script_token(broken)
+    with pytest.raises(setle.TokenResponseError):
+        source.get_token()
+    clock.go_on(1)
+    source.get_token()
+
+
+def test_twenty_waiters_share_one_failure(sandbox: Sandbox) -> None:
+    """A token endpoint that is down is asked three times, not sixty, for twenty threads."""
+    sandbox.script_token(*[DOWN] * 60)
+    source = source_of(sandbox)
+    errors = [future.exception() for future in all_at_once(20, source.get_token)]
+    assert sandbox.token_requests == 3
+    assert {type(error) for error in errors} == {setle.TokenUnavailableError}
+    assert len({str(error) for error in errors}) == 1
+    assert len({id(error) for error in errors}) == 20
+
+
+def test_each_waiter_raises_its_own_copy(sandbox: Sandbox) -> None:
+    """No copy carries a cause or the frames of the refresh, which hold the secret."""
+    sandbox.script_token(Answer(hang_up=True), Answer(hang_up=True), Answer(hang_up=True))
+    source = source_of(sandbox)
+    with pytest.raises(setle.TokenUnavailableError) as caught:
+        source.get_token()
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    modules = {entry.frame.f_globals["__name__"] for entry in caught.traceback}
+    assert modules == {__name__, "setle._source"}
+    with pytest.raises(setle.TokenUnavailableError):
+        source.get_token()
+    assert source._flight is not None
+    for kept in (source._flight.failure, source._refresh.shared._failure):
+        assert isinstance(kept, setle.TokenUnavailableError)
+        assert kept.__traceback__ is None
+
+
+def test_two_sources_share_successes(sandbox: Sandbox) -> None:
+    """A ``connect()`` per web request costs one token request in all."""
+    store = setle.MemoryTokenStore()
+    tokens = {source_of(sandbox, store=store).get_token() for _ in range(20)}
+    assert len(tokens) == 1
+    assert sandbox.token_requests == 1
+
+
+def test_two_sources_share_failures(sandbox: Sandbox) -> None:
+    """A ``connect()`` per web request does not hammer a token endpoint that refuses."""
+    store = setle.MemoryTokenStore()
+    sandbox.script_token(*[REFUSED] * 20)
+    for _ in range(20):
+        with pytest.raises(setle.TokenRejectedError):
+            source_of(sandbox, store=store).get_token()
+    assert sandbox.token_requests == 1
+
+
+def test_sources_that_start_together_ask_once(sandbox: Sandbox) -> None:
+    """Sixteen cold sources of one process wait for the one that asks."""
+    store = setle.MemoryTokenStore()
+    futures = all_at_once(16, lambda: source_of(sandbox, store=store).get_token())
+    assert len({future.result() for future in futures}) == 1
+    assert sandbox.token_requests == 1
+
+
+def test_invalidate_drops_the_current_token(sandbox: Sandbox) -> None:
+    """The next caller gets another token, although the store still holds the old one."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    source.invalidate(old)
+    assert source.get_token() != old
+    assert sandbox.token_requests == 2
+
+
+def test_a_late_invalidate_changes_nothing(sandbox: Sandbox) -> None:
+    """Fifty callers who report the same rejected token cost one token request."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    for _ in range(50):
+        source.invalidate(old)
+        source.get_token()
+    assert sandbox.token_requests == 2
+
+
+def test_invalidate_before_the_first_token_changes_nothing(sandbox: Sandbox) -> None:
+    """A token of another source is none of this source's business."""
+    stranger = source_of(sandbox).get_token()
+    source = source_of(sandbox)
+    source.invalidate(stranger)
+    assert source.get_token() != stranger
+
+
+def test_the_same_token_again_is_not_refreshed_early(sandbox: Sandbox, clock: Clock) -> None:
+    """A server that hands the current token out until it ends is not asked per call."""
+    same = {"access_token": "same", "expires_in": 100, "token_type": "Bearer"}
+    source = source_of(sandbox)
+    sandbox.script_token(*[Answer(json=same)] * 9)
+    source.get_token()
+    clock.go_on(90.001)
+    source.get_token()
+    join_refreshes()
+    assert sandbox.token_requests == 2
+    clock.go_on(94.9)
+    source.get_token()
+    join_refreshes()
+    assert sandbox.token_requests == 2
+    clock.go_on(0.2)
+    source.get_token()
+    assert sandbox.token_requests == 3
+
+
+def test_a_token_that_ends_before_it_arrives_is_an_error(sandbox: Sandbox) -> None:
+    """An endpoint that takes longer than its tokens live does not make callers loop."""
+    sandbox.lifetime, sandbox.delay = 0.001, 0.01
+    with pytest.raises(setle.TokenUnavailableError, match="longer to answer"):
+        source_of(sandbox).get_token()
+    assert sandbox.token_requests == 3
+
+
+def test_waiting_ends_at_the_deadline_whatever_the_refresh_hangs_in(sandbox: Sandbox) -> None:
+    """Credentials that never come, like a DNS look-up, end the waiting but not the thread."""
+    release = threading.Event()
+
+    def hanging() -> setle.ClientCredentials:
+        release.wait(30)
+        return credentials_of(sandbox)
+
+    source = source_of(sandbox, credentials=hanging, timeout=0.05)
+    with pytest.raises(setle.TokenUnavailableError, match=r"no answer within 0\.05 s"):
+        source.get_token()
+    release.set()
+    join_refreshes()
+
+
+class SlowOnce(setle.MemoryTokenStore):
+    """A store whose first save hangs until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.release = threading.Event(), threading.Event()
+
+    def save(self, key: str, token: setle.AccessToken) -> None:
+        if not self.reached.is_set():
+            self.reached.set()
+            self.release.wait(30)
+        else:
+            super().save(key, token)
+
+
+def _let_the_deadline_pass(source: setle.TokenSource) -> None:
+    assert source._flight is not None
+    source._flight._at = 0.0
+
+
+def test_a_token_that_comes_late_is_used_all_the_same(sandbox: Sandbox) -> None:
+    """What arrives after its waiters gave up serves the next caller."""
+    store = SlowOnce()
+    source = source_of(sandbox, store=store)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(source.get_token)
+        assert store.reached.wait(30)
+        _let_the_deadline_pass(source)
+        with pytest.raises(setle.TokenUnavailableError):
+            source.get_token()
+        assert isinstance(first.exception(30), setle.TokenUnavailableError)
+    store.release.set()
+    join_refreshes()
+    source.get_token()
+    assert sandbox.token_requests == 1
+
+
+def test_a_token_that_comes_too_late_replaces_no_newer_one(sandbox: Sandbox, clock: Clock) -> None:
+    """Its refresh was given up, and another one has been faster."""
+    store = SlowOnce()
+    source = source_of(sandbox, store=store)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(source.get_token)
+        assert store.reached.wait(30)
+        _let_the_deadline_pass(source)
+        with pytest.raises(setle.TokenUnavailableError):
+            source.get_token()
+        assert first.exception(30)
+    clock.go_on(1)
+    newer = source.get_token()
+    store.release.set()
+    join_refreshes()
+    assert source.get_token() == newer
+    assert sandbox.token_requests == 2
+
+
+class HangsTheSecondTime:
+    """Credentials whose callable hangs when it is called for an early refresh."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.reached, self.release, self.calls = threading.Event(), threading.Event(), 0
+        self._credentials = credentials_of(sandbox)
+
+    def __call__(self) -> setle.ClientCredentials:
+        self.calls += 1
+        if self.calls == 2:
+            self.reached.set()
+            self.release.wait(30)
+        return self._credentials
+
+    def outlast_a_deadline(
+        self, sandbox: Sandbox, clock: Clock
+    ) -> tuple[setle.TokenSource, setle.AccessToken]:
+        """Return a source whose early refresh hangs past its deadline, and its old token."""
+        source = source_of(sandbox, credentials=self)
+        old = source.get_token()
+        clock.go_on(3600 - 30 - 150 + 1)
+        assert source.get_token() == old
+        assert self.reached.wait(30)
+        _let_the_deadline_pass(source)
+        return source, old
+
+
+def test_an_early_refresh_that_hangs_is_given_up(sandbox: Sandbox, clock: Clock) -> None:
+    """Nobody waits for it, and after its deadline it does not keep others from trying."""
+    credentials = HangsTheSecondTime(sandbox)
+    source, old = credentials.outlast_a_deadline(sandbox, clock)
+    assert source.get_token() == old
+    clock.go_on(1)
+    assert source.get_token() == old
+    sandbox.wait_for(tokens_issued=2)
+    credentials.release.set()
+    join_refreshes()
+    assert credentials.calls == 3
+    assert source.get_token() != old
+
+
+def test_whoever_comes_after_a_refresh_that_hung_tries_anew(sandbox: Sandbox, clock: Clock) -> None:
+    """It is the failure of those who waited for it, and nobody did."""
+    credentials = HangsTheSecondTime(sandbox)
+    source, old = credentials.outlast_a_deadline(sandbox, clock)
+    clock.go_on(3600)
+    assert source.get_token() != old
+    credentials.release.set()
+    join_refreshes()
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+def test_a_deadline_must_be_a_positive_number(sandbox: Sandbox, timeout: float) -> None:
+    """No deadline, or one that cannot be, is a configuration error."""
+    with pytest.raises(setle.ConfigurationError, match="timeout"):
+        source_of(sandbox, timeout=timeout)
+
+
+def test_a_source_is_not_pickled_or_copied(sandbox: Sandbox) -> None:
+    """It says what to do instead."""
+    source = source_of(sandbox)
+    with pytest.raises(TypeError, match="every process make its own"):
+        pickle.dumps(source)
+    with pytest.raises(TypeError, match="every process make its own"):
+        copy.copy(source)
+
+
+def test_repr_shows_where_tokens_come_from_and_nothing_else(sandbox: Sandbox) -> None:
+    """The base URL tells sources apart."""
+    source = source_of(sandbox)
+    token = source.get_token()
+    assert repr(source) == f"<TokenSource base_url='{sandbox.base_url}'>"
+    assert token.value not in repr(source)

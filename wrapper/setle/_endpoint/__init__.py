@@ -1,0 +1,1 @@
+"""The token endpoint: how it is asked, and what its answers mean."""
