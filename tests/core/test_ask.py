@@ -3,7 +3,6 @@
 import random
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 import setle
 from setle import _source, _time
 from setle.testing import Answer, Sandbox
+from tests.support import join_refreshes
 
 # Making one takes some 20 ms, and none of these tests needs its own.
 TLS = ssl.create_default_context()
@@ -194,9 +194,7 @@ def test_bad_answer_to_an_early_refresh(
         monkeypatch.setattr(_source, name, later)
     setle_sandbox.script_token(answer, answer, answer)
     assert source.get_token() is token
-    for thread in threading.enumerate():
-        if thread.name == "setle-refresh":
-            thread.join()
+    join_refreshes()
     assert setle_sandbox.token_requests == (4 if kind is UNAVAILABLE else 2)
     assert source.get_token() is token
     assert store.saved == [token.value]

@@ -1,13 +1,18 @@
 """What several test files use."""
 
+import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 import attrs
 
 import setle
+from setle._refresh import registry, way
 from setle.testing import Sandbox
 
 T = TypeVar("T")
@@ -48,11 +53,24 @@ def source_of(
 
 
 def join_refreshes() -> None:
-    """Wait until no refresh is under way."""
-    for thread in threading.enumerate():
-        if thread.name == "setle-refresh":
-            thread.join(30)
-            assert not thread.is_alive()
+    """Wait until no refresh is under way, nor has its thread anything left to do."""
+    deadline = time.monotonic() + 30
+    while (
+        # One that was only just started has no frame yet.
+        any(
+            state._threads
+            for state in [*registry._states.values(), *(known.state for known in way._recent)]
+        )
+        or any(map(_is_a_refresh, sys._current_frames().values()))
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)  # nobody is told when a thread ends
+
+
+def _is_a_refresh(frame: FrameType) -> bool:
+    while frame.f_back is not None:
+        frame = frame.f_back
+    return Path(frame.f_code.co_filename).parent.name == "_refresh"
 
 
 def all_at_once(count: int, call: Callable[[], T]) -> list[Future[T]]:

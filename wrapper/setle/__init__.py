@@ -8,6 +8,8 @@ Names are resolved when they are first used, so that ``import setle`` stays chea
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from ._auth import BearerAuth
     from ._connect import connect
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     )
     from ._source import TokenSource
     from ._token import AccessToken
-    from .stores import MemoryTokenStore, TokenStore
+    from .stores import TokenStore
     from .stores.file import FileTokenStore
+    from .stores.memory import MemoryTokenStore
     from .stores.redis import RedisTokenStore
 
 __all__ = [
@@ -49,7 +52,7 @@ _MODULES = {
     "BearerAuth": "_auth",
     "ClientCredentials": "_credentials",
     "FileTokenStore": "stores.file",
-    "MemoryTokenStore": "stores",
+    "MemoryTokenStore": "stores.memory",
     "RedisTokenStore": "stores.redis",
     "TokenSource": "_source",
     "TokenStore": "stores",

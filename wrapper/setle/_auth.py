@@ -1,12 +1,19 @@
 """The Bearer token on its way: put on, taken back after a 401, never sent elsewhere."""
 
-from collections.abc import AsyncGenerator, Generator
+import time
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
+import anyio
 import httpx
 
-from . import _time
 from ._source import TokenSource
 from ._token import AccessToken
+
+_BEARER = "Bearer "
+_LARGEST_COPY = 1 << 16
+_LONGEST_COPYING = 1.0  # seconds
 
 
 class BearerAuth(httpx.Auth):
@@ -15,8 +22,8 @@ class BearerAuth(httpx.Auth):
 
     Requests to the origin of the source's base URL carry the token; all others carry no
     ``Authorization`` header at all. After a 401 the token is dropped, and the request is
-    sent once more with another one, if its body can be sent again and the rejected token
-    was not issued for this very request.
+    sent once more with another one, if its body can be sent again: bytes, a form, a
+    multipart body of bytes or of files that can be rewound.
 
     Args:
         source: Where tokens come from.
@@ -38,16 +45,12 @@ class BearerAuth(httpx.Auth):
             request.headers.pop("Authorization", None)
             yield request
             return
-        began = _time.monotonic()
-        token = self._source.get_token()
-        request.headers["Authorization"] = f"Bearer {token.value}"
+        request.headers["Authorization"] = _BEARER + self._source.get_token().value
         response = yield request
-        if response.status_code == 401 and self._wants_another(token, response, began):
-            another = self._source.get_token()
-            if self._can_replay(request, another, instead_of=token):
-                response = yield request
-                if response.status_code == 401:
-                    self._wants_another(another, response, began)
+        if self.heed(response) and _can_be_sent_again(request):
+            _free(response)
+            if _takes(request, self._source.get_token()):
+                self.heed((yield request))
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -57,38 +60,99 @@ class BearerAuth(httpx.Auth):
             request.headers.pop("Authorization", None)
             yield request
             return
-        began = _time.monotonic()
-        token = await self._source.aget_token()
-        request.headers["Authorization"] = f"Bearer {token.value}"
+        request.headers["Authorization"] = _BEARER + (await self._source.aget_token()).value
         response = yield request
-        if response.status_code == 401 and self._wants_another(token, response, began):
-            another = await self._source.aget_token()
-            if self._can_replay(request, another, instead_of=token):
-                response = yield request
-                if response.status_code == 401:
-                    self._wants_another(another, response, began)
+        if self.heed(response) and _can_be_sent_again(request):
+            await _free_async(response)
+            if _takes(request, await self._source.aget_token()):
+                self.heed((yield request))
+
+    def heed(self, response: httpx.Response) -> bool:
+        """
+        Drop the token if *response* is a 401 to it.
+
+        The authentication does so itself. As the first response hook of a client it does so
+        too if a later hook raises: ``event_hooks={"response": [auth.heed, …]}``.
+
+        Returns:
+            Whether it is a 401 that another token may mend.
+        """
+        if response.status_code != 401:
+            return False
+        # Redirects have been followed by now, and a 401 from elsewhere says nothing.
+        sent = response.request
+        rejected = sent.headers.get("Authorization", "")
+        if not self._is_ours(sent) or not rejected.startswith(_BEARER):
+            return False
+        return self._source.report_rejection(rejected.removeprefix(_BEARER))
+
+    async def aheed(self, response: httpx.Response) -> bool:
+        """Do the same as a hook of an ``httpx.AsyncClient``."""
+        return self.heed(response)
 
     def _is_ours(self, request: httpx.Request) -> bool:
         # Part by part, and raw: every call comes by here, and netloc is built anew each time.
         url = request.url
         return url.raw_host == self._host and url.port == self._port and url.scheme == self._scheme
 
-    def _wants_another(self, token: AccessToken, response: httpx.Response, began: float) -> bool:
-        """Take note of a 401; tell whether to try with another token."""
-        # Redirects have been followed by now, and a 401 from elsewhere says nothing.
-        sent = response.request
-        if not self._is_ours(sent) or sent.headers.get("Authorization") != f"Bearer {token.value}":
-            return False
-        first_use = token.issued_at().monotonic >= began
-        return self._source._wants_another(token, first_use=first_use)
 
-    @staticmethod
-    def _can_replay(
-        request: httpx.Request, another: AccessToken, *, instead_of: AccessToken
-    ) -> bool:
-        """Put *another* token on the request, if it can be sent again at all."""
-        # Bytes in memory can; a generator is spent by now, and a file has been read.
-        if another.value == instead_of.value or not isinstance(request.stream, httpx.ByteStream):
-            return False
-        request.headers["Authorization"] = f"Bearer {another.value}"
+def _takes(request: httpx.Request, token: AccessToken) -> bool:
+    """Put *token* on the *request*, in place of another one; false if it is the same."""
+    rejected = request.headers["Authorization"]
+    request.headers["Authorization"] = _BEARER + token.value
+    return request.headers["Authorization"] != rejected
+
+
+def _can_be_sent_again(request: httpx.Request) -> bool:
+    stream: Any = request.stream
+    if isinstance(stream, httpx.ByteStream):
         return True
+    fields = getattr(stream, "fields", None)  # of a multipart body, which rewinds its files
+    return isinstance(fields, list) and all(
+        isinstance(file, str | bytes) or (hasattr(file, "seekable") and file.seekable())
+        for file in (getattr(field, "file", b"") for field in fields)
+    )
+
+
+# A 401 that nobody has read holds its connection, which the token request may need. So some of
+# its body is copied, and the rest is let go. Closed only, it could not be read by who gets it.
+
+
+def _free(response: httpx.Response) -> None:
+    stream, copied = response.stream, bytearray()
+    if response.is_closed or not isinstance(stream, httpx.SyncByteStream):
+        return
+    end = time.monotonic() + _LONGEST_COPYING
+    with suppress(Exception), _short_reads(response.request):  # foreign, and good enough so far
+        for chunk in stream:
+            copied += chunk
+            if len(copied) >= _LARGEST_COPY or time.monotonic() >= end:
+                break
+    with suppress(Exception):
+        stream.close()
+    response.stream = httpx.ByteStream(bytes(copied[:_LARGEST_COPY]))
+
+
+async def _free_async(response: httpx.Response) -> None:
+    stream, copied = response.stream, bytearray()
+    if response.is_closed or not isinstance(stream, httpx.AsyncByteStream):
+        return
+    with suppress(Exception), anyio.move_on_after(_LONGEST_COPYING):
+        async for chunk in stream:
+            copied += chunk
+            if len(copied) >= _LARGEST_COPY:
+                break
+    with suppress(Exception):
+        await stream.aclose()
+    response.stream = httpx.ByteStream(bytes(copied[:_LARGEST_COPY]))
+
+
+@contextmanager
+def _short_reads(request: httpx.Request) -> Iterator[None]:
+    """Let no read of the answer to *request* take longer than a copy may."""
+    timeouts = request.extensions.get("timeout", {})
+    request.extensions["timeout"] = {**timeouts, "read": _LONGEST_COPYING}
+    try:
+        yield
+    finally:
+        request.extensions["timeout"] = timeouts

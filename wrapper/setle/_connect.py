@@ -9,20 +9,26 @@ import httpx
 from setle_api import AuthenticatedClient
 
 from ._auth import BearerAuth
+from ._client import SetleClient
 from ._credentials import ClientCredentials, CredentialsProvider
-from ._errors import ConfigurationError
+from ._endpoint.base_url import checked_base_url
+from ._endpoint.route import USER_AGENT, ssl_context, with_lent_transports
+from ._errors import ConfigurationError, without_locals
 from ._source import TokenSource
 from .stores import TokenStore
 
 
+@without_locals
 def connect(
     credentials: ClientCredentials | CredentialsProvider | None = None,
     *,
     base_url: str | None = None,
-    store: TokenStore | None = None,
+    store: TokenStore | str | None = None,
     timeout: float | httpx.Timeout = 30.0,
+    token_timeout: float = 15.0,
     verify_ssl: str | bool | ssl.SSLContext = True,
     httpx_args: Mapping[str, Any] | None = None,
+    token_httpx_args: Mapping[str, Any] | None = None,
 ) -> AuthenticatedClient:
     """
     Return a generated client whose calls carry a token that is reused until it ends.
@@ -31,18 +37,24 @@ def connect(
     description does not hold yet are reached through its ``get_httpx_client()`` and
     ``get_async_httpx_client()``. No request is sent before the first call.
 
+    It works in every thread, event loop and forked child. An httpx client that was taken out of
+    it belongs to the process, and if it is async to the event loop, that it was taken out in.
+
     Args:
         credentials: ClientCredentials, or a callable that returns them and is called, in
-            another thread, before each token request. The default reads the environment:
-            ``ClientCredentials.from_env``.
+            another thread, before each token request. Equal callables are one way to the
+            same credentials. The default is what the environment says now.
         base_url: Of the API. The default is ``SETLE_BASE_URL`` or the real service.
-        store: Who else shares the token. The default is ``SETLE_TOKEN_STORE`` or all
-            clients of the process.
-        timeout: Of API calls, in seconds or as httpx takes it; token requests have 15
-            seconds.
+        store: Who else shares the token: a TokenStore, or what ``SETLE_TOKEN_STORE`` takes.
+            The default is ``SETLE_TOKEN_STORE`` or all clients of the process.
+        timeout: Of API calls, in seconds or as httpx takes it.
+        token_timeout: Seconds that a call waits for a token at most, all attempts included.
         verify_ssl: As httpx takes *verify*.
         httpx_args: More arguments for ``httpx.Client`` and ``httpx.AsyncClient``. Proxy,
-            TLS settings and transport hold for token requests too.
+            TLS settings and transport hold for token requests too. In place of a transport, a
+            callable that makes one, called for each httpx client.
+        token_httpx_args: What holds for token requests in place of *httpx_args*; ``{}`` for
+            nothing. Token requests are sync.
 
     Returns:
         The client. It raises ``setle_api.errors.UnexpectedStatus`` on a status that the
@@ -60,19 +72,30 @@ def connect(
     own = {name: args.pop(name) for name in ("cookies", "follow_redirects") if name in args}
     timeout = httpx.Timeout(args.pop("timeout", timeout))
     verify_ssl = args.pop("verify", verify_ssl)
-    # A copy, as the generated client writes into it, and a dict, whatever httpx would take.
-    headers = dict(httpx.Headers(args.pop("headers", None)))
+    # A copy, and a dict, whatever httpx would take.
+    headers = httpx.Headers(args.pop("headers", None))
+    headers.setdefault("User-Agent", USER_AGENT)
+    checked = checked_base_url(base_url)
+    args = with_lent_transports(args, checked)
     source = TokenSource(
-        credentials, base_url=base_url, store=store, verify_ssl=verify_ssl, httpx_args=args
+        credentials,
+        base_url=checked,
+        store=store,
+        timeout=token_timeout,
+        verify_ssl=verify_ssl,
+        httpx_args=args if token_httpx_args is None else token_httpx_args,
     )
-    return AuthenticatedClient(
+    if not args.get("http2"):  # for which httpx writes into the TLS settings
+        verify_ssl = ssl_context({"verify": verify_ssl, **args})
+        args.pop("cert", None)
+    return SetleClient(
         base_url=source.base_url,
-        # BearerAuth replaces the header that the client makes of this, or takes it off.
+        # BearerAuth replaces the header that the generated client makes of this, or takes it off.
         token="",
         raise_on_unexpected_status=True,
         timeout=timeout,
         verify_ssl=verify_ssl,
-        headers=headers,
+        headers=dict(headers),
         httpx_args={**args, "auth": BearerAuth(source)},
         **own,
     )

@@ -1,15 +1,16 @@
 """Client credentials, and where they come from."""
 
 import hashlib
+import inspect
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, Self, TypeAlias
 
 import attrs
 
-from ._errors import ConfigurationError, SetleError, TokenUnavailableError
+from ._errors import ConfigurationError, SetleError, TokenUnavailableError, without_locals
 
 _ID = "SETLE_CLIENT_ID"
 _SECRET = "SETLE_CLIENT_SECRET"  # noqa: S105 - the name of a variable
@@ -22,11 +23,13 @@ _SENDABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 def checked(setting: str, value: object) -> str:
     """
-    Return *value* if a header can carry it.
+    Return *value*, without line breaks at its end, if a header can carry it.
 
     Raises:
         ConfigurationError: It names *setting* and never shows the value.
     """
+    if isinstance(value, str):
+        value = value.rstrip("\r\n")  # of a mounted file, or of echo
     if not isinstance(value, str):
         problem = "is not a string"
     elif not value.strip():
@@ -42,7 +45,7 @@ def checked(setting: str, value: object) -> str:
     raise ConfigurationError(f"{setting} {problem}; set it to the value that Setle gave you")
 
 
-@attrs.frozen
+@attrs.frozen(init=False)
 class ClientCredentials:
     """
     A client id and its secret.
@@ -59,37 +62,40 @@ class ClientCredentials:
     Source: Setle, "Authentication".
     """
 
-    client_id: str = attrs.field()
+    client_id: str
     client_secret: str = attrs.field(repr=False)
 
-    def __attrs_post_init__(self) -> None:
-        checked("client_id", self.client_id)
-        checked("client_secret", self.client_secret)
+    @without_locals
+    def __init__(self, client_id: str, client_secret: str) -> None:
+        self.__attrs_init__(
+            checked("client_id", client_id), checked("client_secret", client_secret)
+        )
 
     @classmethod
+    @without_locals
     def from_env(cls) -> "ClientCredentials":
         """
         Return what the environment holds.
 
         Reads ``SETLE_CLIENT_ID`` and either ``SETLE_CLIENT_SECRET`` or the file that
-        ``SETLE_CLIENT_SECRET_FILE`` names; line breaks at the file's end are left off.
+        ``SETLE_CLIENT_SECRET_FILE`` names; line breaks at the end of either are left off.
 
         Raises:
             ConfigurationError: A variable is missing, set twice or cannot be used.
         """
-        client_id = checked(_ID, os.environ.get(_ID, ""))
-        secret, path = os.environ.get(_SECRET, ""), os.environ.get(_SECRET_FILE, "")
-        if secret and path:
-            raise ConfigurationError(f"{_SECRET} and {_SECRET_FILE} are both set; unset one")
-        if not path:
-            return cls(client_id, checked(_SECRET, secret))
-        return cls(client_id, checked(_SECRET_FILE, _read(path)))
+        return Environment.read()()
 
     def key(self, base_url: str) -> str:
         """Return the name that tokens for these credentials at *base_url* are shared under."""
         # None of the three can hold a line break.
         parts = f"{base_url}\n{self.client_id}\n{self.client_secret}"
         return hashlib.sha256(parts.encode()).hexdigest()
+
+    def __copy__(self) -> Self:
+        return self  # nothing in it changes
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -98,40 +104,71 @@ class ClientCredentials:
         )
 
 
-def _read(path: str) -> str:
-    # The path is not shown either: somebody may have put the secret itself there.
-    try:
-        return Path(path).read_text("utf-8").rstrip("\r\n")
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-    except ValueError:
-        problem = "is not text in UTF-8"
-    raise ConfigurationError(f"the file that {_SECRET_FILE} names {problem}")
-
-
 CredentialsProvider: TypeAlias = Callable[[], ClientCredentials]
 """Called before each token request, so that rotated secrets are picked up."""
 
 
-def obtain(credentials: ClientCredentials | CredentialsProvider | None) -> ClientCredentials:
+@attrs.frozen
+class Environment:
     """
-    Return *credentials*, or what they return if they can be called; None is the environment.
+    The way to the credentials that the environment named at one moment.
+
+    A secret's file is read anew at each call. The variables are not: a process may set them
+    anew for its next tenant, and a client keeps the tenant it was made for.
+    """
+
+    client_id: str
+    secret: str = attrs.field(repr=False)
+    path: str
+
+    @classmethod
+    def read(cls) -> Self:
+        """Return what the environment says now."""
+        return cls(*(os.environ.get(name, "") for name in (_ID, _SECRET, _SECRET_FILE)))
+
+    def __call__(self) -> ClientCredentials:
+        """Return the credentials, or raise a ConfigurationError."""
+        client_id = checked(_ID, self.client_id)
+        if self.secret and self.path:
+            raise ConfigurationError(f"{_SECRET} and {_SECRET_FILE} are both set; unset one")
+        if self.path:
+            return ClientCredentials(client_id, checked(_SECRET_FILE, _content(self.path)))
+        return ClientCredentials(client_id, checked(_SECRET, self.secret))
+
+
+def _content(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    except ValueError:
+        problem = "is not text in UTF-8"
+    # Somebody may have put the secret itself where its file belongs; that is no path.
+    shown = f" ({path})" if "/" in path or "\\" in path else ""
+    raise ConfigurationError(f"the file that {_SECRET_FILE} names{shown} {problem}")
+
+
+def obtain(credentials: ClientCredentials | CredentialsProvider) -> ClientCredentials:
+    """
+    Return *credentials*, or what they return if they can be called.
 
     Raises:
-        ConfigurationError: They are of another type, or the environment does not hold any.
+        ConfigurationError: They are of another type.
         TokenUnavailableError: The callable raised what is no error of this package.
     """
-    found: object = ClientCredentials.from_env if credentials is None else credentials
-    if callable(found):
-        try:
+    found: object = credentials
+    try:
+        if callable(found):
             found = found()
-        except SetleError:
-            raise
-        except Exception as error:  # noqa: BLE001 - foreign code
-            # Its text is left out: nobody knows what a vault's client puts there.
-            raise TokenUnavailableError(
-                f"the callable that returns the credentials raised {type(error).__name__}"
-            ) from None
+    except SetleError:
+        raise
+    except Exception as error:  # noqa: BLE001 - foreign code
+        # Its text is left out: nobody knows what a vault's client puts there.
+        raise TokenUnavailableError(
+            f"the callable that returns the credentials raised {type(error).__name__}"
+        ) from None
+    if inspect.iscoroutine(found):
+        found.close()  # or Python warns that nobody awaited it
     if not isinstance(found, ClientCredentials):
         raise ConfigurationError(
             "credentials must be ClientCredentials or a callable that returns them,"

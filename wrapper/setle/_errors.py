@@ -11,7 +11,14 @@ SetleError
 What goes wrong in a call of the API itself stays what httpx and ``setle_api`` make of it.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+E = TypeVar("E", bound="SetleError")
 
 
 class SetleError(Exception):
@@ -36,6 +43,10 @@ class TokenError(SetleError):
         messages: What the answer's body said, one string each. The client secret is
             blanked in them.
         retry_after: Seconds that the answer asked to wait, None if it did not.
+
+    Attributes:
+        retry_in: Seconds until the token endpoint is asked again, None for at the next call.
+        held_back: Whether nothing was asked this time, because an earlier refresh failed so.
     """
 
     def __init__(
@@ -52,6 +63,16 @@ class TokenError(SetleError):
         self.status_code = status_code
         self.messages: list[str] = list(messages)
         self.retry_after = retry_after
+        self.retry_in: float | None = None
+        self.held_back = False
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        if self.held_back:
+            said = f"a refresh failed before: {said}"
+        if self.retry_in is not None:
+            said += f"; not asked again for {math.ceil(self.retry_in)} s"
+        return said
 
 
 class TokenRejectedError(TokenError):
@@ -64,3 +85,27 @@ class TokenUnavailableError(TokenError):
 
 class TokenResponseError(TokenError):
     """The token endpoint answered with something that is not a usable token."""
+
+
+def twin_of(error: E) -> E:
+    """Return the same error without traceback and cause, whose frames may hold the secret."""
+    # Not by copy, which calls a constructor that a subclass may have changed.
+    twin = type(error).__new__(type(error), *error.args)
+    twin.__dict__.update(error.__dict__)
+    return twin
+
+
+def without_locals(function: Callable[P, R]) -> Callable[P, R]:
+    """Let errors of this package leave *function* without any frame that holds its arguments."""
+
+    # Error reporters send what local variables hold.
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except SetleError as error:
+            failure = twin_of(error)
+        del args, kwargs
+        raise failure
+
+    return call

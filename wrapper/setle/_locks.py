@@ -1,21 +1,62 @@
 """
-Locks that are held across a fork, so that no child finds one taken by a thread it lacks.
+The one mutex of the package, and how a process is told from those it was forked from.
 
-Both are reentrant, as a signal handler may need a token while its own thread holds one.
+A plain lock will do, as nothing waits in it: no I/O and no foreign code. But a signal
+handler, a finalizer or a fork hook may interrupt the very thread that holds it, and would
+wait for itself. So a thread is marked before it takes the mutex, and who is marked is turned
+away. A forked child has a mutex and marks of its own, whoever held the parent's.
 """
 
 import os
 import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
-mutex = threading.RLock()
-"""Guards every change of state; held for some lines and never while foreign code runs."""
+P = ParamSpec("P")
+R = TypeVar("R")
 
-loading = threading.RLock()
-"""Held by a refresh while modules are imported and TLS settings are loaded, for a fork would
-leave those half done in the child, whose next import of them would wait for ever."""
+
+class ReenteredError(Exception):
+    """This thread would wait for itself: what it interrupted has to go on first."""
+
+
+_forks: list[None] = []
+_mutexes: dict[object, threading.Lock] = {}
+_inside: set[object] = set()  # threads that hold the mutex, or are about to take it
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    for _lock in (mutex, loading):
-        os.register_at_fork(
-            before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
-        )
+    os.register_at_fork(after_in_child=lambda: _forks.append(None))
+
+
+def process() -> tuple[int, int]:
+    """Return what tells this process from those it was forked from."""
+    # The process id alone recurs. The number of forks alone is not enough either: uWSGI forks
+    # without a word to Python.
+    return len(_forks), os.getpid()
+
+
+def exclusive(change: Callable[P, R]) -> Callable[P, R]:
+    """
+    Let only one thread of the process at a time run any of the functions decorated so.
+
+    Raises:
+        ReenteredError: From the call, if this thread is in such a function already.
+    """
+
+    @wraps(change)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        here = process()
+        mark = (here, threading.get_ident())
+        if mark in _inside:
+            raise ReenteredError
+        # An interrupt may come between any two lines. The mark is there before the mutex is
+        # taken and gone after it is released, and no interrupt leaves one of them behind.
+        try:
+            _inside.add(mark)
+            with _mutexes.setdefault(here, threading.Lock()):
+                return change(*args, **kwargs)
+        finally:
+            _inside.discard(mark)
+
+    return run

@@ -1,24 +1,23 @@
-"""The reuse: one token for every thread, task and event loop that shares a source."""
+"""The reuse: one token for every thread, task and event loop that shares a key."""
 
-import contextvars
-import copy
+import logging
 import math
 import ssl
-import threading
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ._credentials import ClientCredentials, CredentialsProvider
-from ._endpoint.ask import TokenEndpoint
-from ._errors import ConfigurationError, SetleError, TokenUnavailableError
-from ._locks import mutex
+from ._endpoint.base_url import checked_base_url
+from ._endpoint.route import Route, with_lent_transports
+from ._errors import ConfigurationError, TokenUnavailableError, without_locals
+from ._locks import ReenteredError
+from ._log import say
 from ._refresh.flight import Flight
 from ._refresh.refresher import Refresher
-from ._time import monotonic, now, wall
-from ._token import NO_TOKEN, AccessToken, HeldToken
+from ._refresh.registry import tolerant
+from ._time import Deadline, monotonic, now, wall
+from ._token import AccessToken
 from .stores import TokenStore, resolve_store
-
-_REST = 1.0  # seconds between two early refreshes while they fail
 
 
 class TokenSource:
@@ -30,39 +29,43 @@ class TokenSource:
 
     Args:
         credentials: ClientCredentials, or a callable that returns them and is called, in
-            another thread, before each token request. Default: ``ClientCredentials.from_env``.
+            another thread, before each token request. Equal callables are one way to the
+            same credentials. Default: what the environment says now.
         base_url: Of the API. Default: ``SETLE_BASE_URL``, or else the real service.
-        store: Who else shares the token. Default: ``SETLE_TOKEN_STORE``, or else all sources
-            of the process.
+        store: Who else shares the token: a TokenStore, or what ``SETLE_TOKEN_STORE`` takes.
+            Default: ``SETLE_TOKEN_STORE``, or else all sources of the process.
         timeout: Seconds that a caller waits at most, all attempts included.
         verify_ssl: As httpx takes *verify*.
         httpx_args: Arguments of ``httpx.Client``. The token request heeds *verify*,
             *cert*, *proxy*, *trust_env*, *mounts* and *transport*, and closes none of them.
+            In place of a transport, a callable that makes one.
 
     Raises:
         ConfigurationError: An argument or a variable cannot be used.
     """
 
-    __slots__ = ("__weakref__", "_flight", "_held", "_refresh", "_timeout", "base_url")
+    __slots__ = ("__weakref__", "_refresher", "_state", "_timeout", "base_url", "route")
 
+    @without_locals
     def __init__(
         self,
         credentials: ClientCredentials | CredentialsProvider | None = None,
         *,
         base_url: str | None = None,
-        store: TokenStore | None = None,
+        store: TokenStore | str | None = None,
         timeout: float = 15.0,
         verify_ssl: str | bool | ssl.SSLContext = True,
         httpx_args: Mapping[str, Any] | None = None,
     ) -> None:
         if not 0 < timeout < math.inf:
             raise ConfigurationError("timeout must be a positive number of seconds")
-        endpoint = TokenEndpoint(base_url, verify_ssl, httpx_args)
-        self.base_url: str = endpoint.base_url
-        self._refresh = Refresher(credentials, endpoint, resolve_store(store))
+        self.base_url: str = checked_base_url(base_url)
+        args = {"verify": verify_ssl, **with_lent_transports(httpx_args, self.base_url)}
+        self.route = Route(self.base_url, args)
+        guarded = tolerant(resolve_store(store))
+        self._refresher = Refresher(credentials, self.route, self.base_url, guarded, timeout)
+        self._state = self._refresher.way.state
         self._timeout = timeout
-        self._held = NO_TOKEN
-        self._flight: Flight | None = None
 
     def get_token(self) -> AccessToken:
         """
@@ -82,13 +85,14 @@ class TokenSource:
 
         Source: Setle, "Create new Access Token"; RFC 6749, section 4.4.
         """
-        held = self._held
+        held = self._state.held
         if monotonic() < held.refresh_monotonic and wall() < held.refresh_wall:
             return held.token
-        step = self._next_step()
+        mine = Deadline(self._timeout)
+        step = self._next_step(None, mine)
         while isinstance(step, Flight):
-            step.wait()
-            step = self._next_step(step)
+            step.wait(mine.left)
+            step = self._next_step(step, mine)
         return step
 
     async def aget_token(self) -> AccessToken:
@@ -98,14 +102,24 @@ class TokenSource:
         The same as ``get_token``, without ever blocking the event loop. A caller that is
         cancelled cancels its own waiting and nothing else.
         """
-        held = self._held
+        held = self._state.held
         if monotonic() < held.refresh_monotonic and wall() < held.refresh_wall:
             return held.token
-        step = self._next_step()
+        mine = Deadline(self._timeout)
+        step = self._next_step(None, mine)
         while isinstance(step, Flight):
-            await step.wait_async()
-            step = self._next_step(step)
+            await step.wait_async(mine.left)
+            step = self._next_step(step, mine)
         return step
+
+    def current_token(self) -> AccessToken | None:
+        """
+        Return the token that this process has in use, or None.
+
+        It sends no request, looks into no store and never waits.
+        """
+        token = self._refresher.way.state.held.token
+        return None if token.has_ended(now()) else token
 
     def invalidate(self, token: AccessToken) -> None:
         """
@@ -113,83 +127,44 @@ class TokenSource:
 
         A caller who comes late, after somebody else's refresh, changes nothing.
         """
-        with mutex:
-            if self._held.token.value == token.value:
-                self._refresh.shared.rejected.append(token.value)
-                self._held = NO_TOKEN
+        self.report_rejection(token.value, always=True)
 
-    def _wants_another(self, token: AccessToken, *, first_use: bool) -> bool:
-        """Take note that *token* was rejected, by the call it was issued for if *first_use*."""
-        with mutex:
-            if self._held.token.value != token.value:
-                return True
-            if self._refresh.shared.lets_pass(first_use=first_use):
-                return False
-            self.invalidate(token)
-            return not first_use
+    def report_rejection(self, value: str, *, always: bool = False) -> bool:
+        """
+        Drop the token of that *value*, if it is the current one; tell whether to try another.
 
-    def _next_step(self, waited_for: Flight | None = None) -> AccessToken | Flight:
-        """Return the token to use, or the refresh to wait for; start one if it is time."""
-        with mutex:
-            flight = self._flight
-            if flight is not None and not flight.has_ended and not flight.left:
-                self._end(flight, None, flight.unanswered())  # it may hang for ever
-            moment, held = now(), self._held
-            if held.is_fresh(moment):
-                return held.token
-            if waited_for is not None:
-                if not held.token.has_ended(moment):
-                    return held.token
-                if waited_for.failure is not None:
-                    raise copy.copy(waited_for.failure)
-            early = not held.stale.has_come(moment)
-            if flight is not None and not flight.has_ended:
-                return held.token if early else flight
-            flight = self._flight = Flight(self._timeout, early=early)
+        Soon after such a drop, rejections of newer tokens pass through unless *always* is set:
+        another token would not help.
+        """
         try:
-            threading.Thread(
-                target=contextvars.Context().run,  # without the caller's context variables
-                args=(self._fly, flight, held.token),
-                name="setle-refresh",
-                daemon=True,
-            ).start()
-        except RuntimeError:  # a container's limit, or the interpreter's end
-            # With a usable token in hand nobody is to wait: that refresh is left for later.
-            if early:
-                self._end(flight, None, None)
-            else:
-                self._fly(flight, held.token)
-        return held.token if early else flight
+            worth_trying, dropped = self._state.report_rejection(value, always=always)
+        except ReenteredError:
+            return False
+        if dropped is not None:
+            text = f"access token {dropped.fingerprint} dropped, as the API rejected it"
+            say(logging.INFO, "token_dropped", text, fingerprint=dropped.fingerprint)
+        return worth_trying
 
-    def _fly(self, flight: Flight, held: AccessToken) -> None:
-        token: AccessToken | None = None
-        failure: SetleError | None = TokenUnavailableError("the refresh was interrupted; try again")
+    def _next_step(self, waited_for: Flight | None, mine: Deadline) -> AccessToken | Flight:
+        """Return the token to use, or the refresh to wait for."""
+        state = self._state = self._refresher.way.state
         try:
-            token, failure = self._refresh(flight, held), None
-        except SetleError as error:
-            # A copy has neither traceback nor cause, whose frames hold the secret.
-            failure = copy.copy(error)
-        finally:
-            self._end(flight, token, failure)
-
-    def _end(self, flight: Flight, token: AccessToken | None, failure: SetleError | None) -> None:
-        """Take over what came of *flight*, if anything, and publish it if that is still awaited."""
-        with mutex:
-            held, shared = self._held, self._refresh.shared
+            step = state.next_step(self._refresher, waited_for, mine)
+        except ReenteredError:
+            token = self.current_token()
             if token is not None:
-                shared.succeed(flight)
-                if token.issued_at() > held.token.issued_at():  # else it comes too late
-                    # A server may hand out the same token again: ask when that is stale.
-                    self._held = HeldToken.of(token, early=token.value != held.token.value)
-            elif not flight.has_ended:
-                shared.fail(flight, failure)
-                # Nobody is to notice, neither that nor that another process is at it.
-                self._held = held.resting(now().after(_REST), failed=failure is not None)
-            if not flight.has_ended:
-                flight.end(failure)
+                return token
+        else:
+            if isinstance(step, Flight) and step.inline:
+                self._refresher.fly(step)
+            return step
+        raise TokenUnavailableError(
+            "there is no token yet, and its refresh waits for the very code that asks for it:"
+            " a callable, a store, a log handler, a signal handler or a finalizer"
+        )
 
     def __repr__(self) -> str:
-        return f"<TokenSource base_url={self.base_url!r}>"
+        return f"<TokenSource base_url={getattr(self, 'base_url', None)!r}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

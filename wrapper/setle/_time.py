@@ -5,8 +5,10 @@ Everything scales with the lifetime. Setle's tokens are short-lived, and a fixed
 of a minute or more would turn reuse off.
 """
 
-# The clocks are looked up here at every use, so that a test can stop, step or suspend them.
 import time
+from collections.abc import Callable
+
+# Looked up here at every use, so that a test can stop, step or suspend them.
 from time import monotonic
 from time import time as wall
 from typing import NamedTuple
@@ -16,8 +18,10 @@ __all__ = [
     "BackOff",
     "Deadline",
     "Instant",
+    "margin",
     "monotonic",
     "now",
+    "quiet_after",
     "refresh_after",
     "stale_after",
     "wall",
@@ -50,6 +54,10 @@ class Instant(NamedTuple):
         """Tell whether *now* is at or past this moment, by either clock."""
         return now.monotonic >= self.monotonic or now.wall >= self.wall
 
+    def or_later(self, other: "Instant") -> "Instant":
+        """Return the later of both, clock by clock."""
+        return Instant(max(self.monotonic, other.monotonic), max(self.wall, other.wall))
+
     def or_earlier(self, other: "Instant") -> "Instant":
         """Return the earlier of both, clock by clock."""
         return Instant(min(self.monotonic, other.monotonic), min(self.wall, other.wall))
@@ -60,9 +68,19 @@ def now() -> Instant:
     return Instant(monotonic(), wall())
 
 
+def margin(lifetime: float) -> float:
+    """Return how many seconds before its end a token is no longer handed out unrefreshed."""
+    return min(30.0, lifetime / 20)
+
+
+def window(lifetime: float) -> float:
+    """Return over how many seconds the early refreshes of a fleet are spread."""
+    return min(150.0, lifetime / 20)
+
+
 def stale_after(lifetime: float) -> float:
-    """Return how many seconds after its issue a token is no longer handed out unrefreshed."""
-    return lifetime - min(30.0, lifetime / 20)
+    """Return how many seconds after its issue a token is stale: callers wait for another."""
+    return lifetime - margin(lifetime)
 
 
 def refresh_after(lifetime: float, chance: float) -> float:
@@ -73,8 +91,16 @@ def refresh_after(lifetime: float, chance: float) -> float:
         lifetime: Seconds, as issued.
         chance: From 0 to 1; spreads the processes of a fleet over the window.
     """
-    window = min(150.0, lifetime / 20)
-    return stale_after(lifetime) - window * (1 + chance)
+    return stale_after(lifetime) - window(lifetime) * (1 + chance)
+
+
+def quiet_after(lifetime: float) -> float:
+    """
+    Return how many seconds after loading a token, or after a fork, no early refresh begins.
+
+    A job that ends sooner than that would only leave its refresh behind, unfinished.
+    """
+    return min(5.0, window(lifetime) / 2)
 
 
 class Deadline:
@@ -83,50 +109,65 @@ class Deadline:
 
     Args:
         timeout: Seconds until then.
+        clock: Bound here, so that a test that freezes the time does not freeze the wait.
+
+    Attributes:
+        close: Called by whoever notices that the time is over, to end what still goes on.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.timeout = timeout
-        self._at = time.monotonic() + timeout
+        self.close: Callable[[], object] | None = None
+        self._clock = clock
+        self._at = clock() + timeout
 
     @property
     def left(self) -> float:
         """Seconds left, at least 0."""
-        return max(0.0, self._at - time.monotonic())
+        return max(0.0, self._at - self._clock())
+
+    @property
+    def left_to_ask(self) -> float:
+        """Seconds left for the token endpoint: a little less, for a last look elsewhere."""
+        return max(0.0, self.left - min(0.5, self.timeout / 10))
 
 
 class BackOff:
     """
-    A delay that doubles from 1 to 60 seconds with every failure.
+    A delay that doubles from 1 to 60 seconds each time it is begun.
 
-    Forgets the failures once it has been over for another 60 seconds.
-
-    Attributes:
-        until: Monotonic instant at which it ends; in the past when there is none.
+    Forgets how often that was once it has been over for another 60 seconds.
     """
 
-    __slots__ = ("_failures", "until")
+    __slots__ = ("_count", "_since", "_until")
 
     def __init__(self) -> None:
-        self.clear()
+        self._count = 0
+        self._since = self._until = float("-inf")
 
-    def clear(self) -> None:
-        """End it and forget all failures."""
-        self._failures = 0
-        self.until = float("-inf")
-
-    def extend(self, now: float, *, share: float = 1.0, at_least: float = 0.0) -> None:
+    def begin(self, *, share: float = 1.0, at_least: float = 0.0) -> None:
         """
-        Count a failure and begin the next delay.
+        Begin the next delay.
 
         Args:
-            now: Monotonic instant.
             share: Share of the delay to wait, from 0 to 1; callers draw it at random, so
                 that a fleet does not come back all at once.
             at_least: Seconds that the delay lasts in any case, up to 60.
         """
-        if now > self.until + LONGEST_DELAY:
-            self._failures = 0
-        delay = min(LONGEST_DELAY, 2.0**self._failures) * share
-        self._failures = min(self._failures + 1, 6)
-        self.until = now + max(delay, min(at_least, LONGEST_DELAY))
+        if self.is_forgotten:
+            self._count = 0
+        now = monotonic()
+        delay = min(LONGEST_DELAY, 2.0**self._count) * share
+        self._count = min(self._count + 1, 6)
+        self._since, self._until = now, now + max(delay, min(at_least, LONGEST_DELAY))
+
+    @property
+    def left(self) -> float:
+        """Seconds left, at least 0; 0 as well if the clock has gone back, after a frozen test."""
+        now = monotonic()
+        return max(0.0, self._until - now) if now >= self._since else 0.0
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the next delay is as short as the first one."""
+        return not self._since <= monotonic() <= self._until + LONGEST_DELAY

@@ -10,17 +10,11 @@ from typing import NoReturn
 import attrs
 
 from . import _time
-from ._time import Instant, now, refresh_after, stale_after
+from ._time import Instant, margin, now, refresh_after, stale_after
 
 # What RFC 6750 lets follow "Bearer", and a little more: anything that is visible and stays
 # in one header line.
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
-
-
-def _expiry(token: "AccessToken") -> Instant:
-    # Never more than the lifetime is left: if the wall clock says otherwise, it was set back.
-    left = min(token.expires_at.timestamp() - _time.wall(), token.lifetime)
-    return now().after(left)
 
 
 @attrs.frozen(repr=False)
@@ -46,35 +40,45 @@ class AccessToken:
     expires_at: datetime
     lifetime: float
     token_type: str = attrs.field(default="Bearer")
-    # The end on both clocks. Monotonic instants never leave the process, so a token that
-    # comes out of a file or another machine gets its own when it is made.
-    _expiry: Instant = attrs.field(
-        default=attrs.Factory(_expiry, takes_self=True), eq=False, kw_only=True, alias="_expiry"
-    )
+    # Its end on both clocks. Monotonic instants never leave the process, so a token that comes
+    # out of a file or another machine gets its own when it is made.
+    end: Instant = attrs.field(init=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        value: object = self.value  # what comes out of JSON or a store may be anything
+        # What comes out of JSON or a store may be anything.
+        value: object = self.value
+        expires_at: object = self.expires_at
+        lifetime: object = self.lifetime
         if not (isinstance(value, str) and _SENDABLE.fullmatch(value)):
             raise ValueError("access token is not a string of visible ASCII characters")
-        if not 0 < self.lifetime < math.inf:
+        if not (isinstance(lifetime, float | int) and 0 < lifetime < math.inf):
             raise ValueError("lifetime is not a positive, finite number of seconds")
-        if self.expires_at.tzinfo is None:
-            raise ValueError("expires_at has no time zone")
+        if not isinstance(expires_at, datetime) or expires_at.tzinfo is None:
+            raise ValueError("expires_at is not a datetime with a time zone")
+        # Never more than the lifetime is left: if the wall clock says otherwise, it was set back.
+        left = min(expires_at.timestamp() - _time.wall(), lifetime)
+        object.__setattr__(self, "end", now().after(left))
 
     @classmethod
     def issued(cls, value: str, lifetime: float, *, at: Instant) -> "AccessToken":
         """Return a token of *lifetime* seconds that was asked for at the moment *at*."""
-        expiry = at.after(lifetime)
-        expires_at = datetime.fromtimestamp(expiry.wall, UTC)
-        return cls(value, expires_at, lifetime, _expiry=expiry)
+        end = at.after(lifetime)
+        token = cls(value, datetime.fromtimestamp(end.wall, UTC), lifetime)
+        object.__setattr__(token, "end", end)
+        return token
 
     def has_ended(self, at: Instant) -> bool:
         """Tell whether it is past its life at the moment *at*."""
-        return self._expiry.has_come(at)
+        return self.end.has_come(at)
 
     def issued_at(self) -> Instant:
         """Return the moment it was asked for."""
-        return self._expiry.after(-self.lifetime)
+        return self.end.after(-self.lifetime)
+
+    def is_from_the_future(self) -> bool:
+        """Tell whether it was issued later than now: the wall clock has been set back since."""
+        issued = self.expires_at.timestamp() - self.lifetime
+        return issued > _time.wall() + margin(self.lifetime)
 
     @property
     def fingerprint(self) -> str:
@@ -100,43 +104,57 @@ class HeldToken:
 
     Attributes:
         token: The token.
+        number: Of the flight that brought it.
         refresh_monotonic: Until here on the monotonic clock it is fresh: returned at once.
         refresh_wall: The same on the wall clock.
         stale: From here on callers wait for another one.
     """
 
     # The two clocks of the first point are kept apart because the fast path reads them.
-    __slots__ = ("refresh_monotonic", "refresh_wall", "stale", "token")
+    __slots__ = ("number", "refresh_monotonic", "refresh_wall", "stale", "token")
 
-    def __init__(self, token: AccessToken, refresh: Instant, stale: Instant) -> None:
-        self.token = token
+    def __init__(self, token: AccessToken, number: int, refresh: Instant, stale: Instant) -> None:
+        self.token, self.number = token, number
         self.refresh_monotonic, self.refresh_wall = refresh
         self.stale = stale
 
     @classmethod
-    def of(cls, token: AccessToken, *, early: bool) -> "HeldToken":
-        """Return *token* as it is held when new; *early* allows an early refresh."""
-        issued, stale = token.issued_at(), stale_after(token.lifetime)
-        # Spreads load, guards nothing.
-        chance = random.random()  # noqa: S311
-        refresh = refresh_after(token.lifetime, chance) if early else stale
-        return cls(token, issued.after(refresh), issued.after(stale))
+    def drawn(cls, token: AccessToken, number: int, *, quiet: float = 0.0) -> "HeldToken":
+        """
+        Return *token* with an instant of its own for the early refresh.
+
+        Args:
+            token: The token.
+            number: Of the flight that brought it.
+            quiet: Seconds from now in which no early refresh begins.
+        """
+        issued, chance = token.issued_at(), random.random()  # noqa: S311 - spreads load only
+        stale = issued.after(stale_after(token.lifetime))
+        refresh = issued.after(refresh_after(token.lifetime, chance))
+        earliest = now().after(quiet)
+        if quiet and refresh.has_come(earliest):
+            # In what is left then, and not all at once, as many may have loaded it together.
+            left = min(stale.monotonic - earliest.monotonic, stale.wall - earliest.wall)
+            refresh = earliest.after(chance * left) if left > 0 else stale
+        return cls(token, number, refresh, stale)
 
     def is_fresh(self, at: Instant) -> bool:
         """Tell whether the token can be returned at once."""
         return at.monotonic < self.refresh_monotonic and at.wall < self.refresh_wall
 
-    def resting(self, until: Instant, *, failed: bool) -> "HeldToken":
-        """Return the same, fresh *until* then, past the stale point only if a refresh *failed*."""
-        end = self.token.issued_at().after(self.token.lifetime) if failed else self.stale
-        return HeldToken(self.token, until.or_earlier(end), self.stale)
+    def resting(self, seconds: float, *, until_end: bool) -> "HeldToken":
+        """Return the same, fresh for *seconds*, up to its end or else up to its stale point."""
+        last = self.token.end if until_end else self.stale
+        return HeldToken(self.token, self.number, now().after(seconds).or_earlier(last), self.stale)
+
+    def refreshing(self) -> "HeldToken":
+        """Return the same, fresh up to its stale point, while an early refresh is under way."""
+        return HeldToken(self.token, self.number, self.stale, self.stale)
 
 
 _LONG_AGO = Instant(float("-inf"), float("-inf"))
 
 NO_TOKEN = HeldToken(
-    AccessToken("none", datetime.fromtimestamp(0, UTC), 1.0, _expiry=_LONG_AGO),
-    _LONG_AGO,
-    _LONG_AGO,
+    AccessToken("none", datetime.fromtimestamp(0, UTC), 1.0), 0, _LONG_AGO, _LONG_AGO
 )
 """What is held when there is no token: one that ended long ago, so that no path needs a None."""

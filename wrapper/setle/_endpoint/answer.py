@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from datetime import UTC
 
 import httpx
+from dateutil.parser import parse
 
 from setle_api.models import AccessTokenResponse
 
 from .. import _time
 from .._errors import TokenError, TokenRejectedError, TokenResponseError, TokenUnavailableError
-from .._locks import loading
 from .._time import Instant
 from .._token import AccessToken
 
@@ -63,10 +63,10 @@ def _lifetime(expires_in: object) -> float:
     return float(min(expires_in, _TEN_YEARS))
 
 
-def failure_of(response: httpx.Response, secret: str) -> TokenError:
-    """Return the error that a *response* other than 200 stands for, be its body readable or not."""
+def failure_of(response: httpx.Response, body: bytes, secret: str) -> TokenError:
+    """Return the error that a *response* other than 200 stands for, be its *body* JSON or not."""
     status = response.status_code
-    messages = list(_messages(response, secret))
+    messages = list(_messages(body, secret))
     said = f"status {status}" + (f": {'; '.join(messages)}" if messages else "")
     kind: type[TokenError]
     if status in _REJECTED:
@@ -81,13 +81,13 @@ def failure_of(response: httpx.Response, secret: str) -> TokenError:
     return kind(text, status_code=status, messages=messages, retry_after=_retry_after(response))
 
 
-def _messages(response: httpx.Response, secret: str) -> Iterable[str]:
+def _messages(body: bytes, secret: str) -> Iterable[str]:
     """Return the answer's ``message``, which NestJS sends as a string, a list or an object."""
     try:
-        body = response.json()
-    except (ValueError, RecursionError, httpx.StreamError):
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
         return
-    message = body.get("message") if isinstance(body, dict) else None
+    message = answer.get("message") if isinstance(answer, dict) else None
     items = message if isinstance(message, list) else [message]
     for item in items[:_MOST_MESSAGES]:
         if item is not None:
@@ -110,9 +110,6 @@ def _retry_after(response: httpx.Response) -> float | None:
         return min(float(value), _TEN_YEARS)
     if not _DATE.fullmatch(value):
         return None
-    with loading:
-        from dateutil.parser import parse
-
     try:
         # HTTP dates are always GMT, so a zone is not looked at.
         date = parse(value, ignoretz=True).replace(tzinfo=UTC)

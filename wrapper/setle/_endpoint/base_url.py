@@ -24,7 +24,7 @@ def checked_base_url(base_url: str | None) -> str:
     """
     setting = "base_url" if base_url is not None else "SETLE_BASE_URL"
     if base_url is None:
-        base_url = os.environ.get(setting) or DEFAULT_BASE_URL
+        base_url = os.environ.get(setting, "").strip() or DEFAULT_BASE_URL
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError):
@@ -34,14 +34,15 @@ def checked_base_url(base_url: str | None) -> str:
     # Part by part an empty query or user is not seen, and a blank has become %20.
     elif _ODD.search(str(base_url)):
         problem = "holds a user, query, fragment, blank or letter beyond ASCII; leave it off"
-    elif url.scheme == "http" and not _is_loopback(url.host):
+    elif url.scheme == "http" and not is_loopback(url.host):
         problem = "would send the secret in plain text; use https://"
     else:
         return str(url).rstrip("/")
     raise ConfigurationError(f"{setting} {problem}")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether *host* is this machine, by its name or address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

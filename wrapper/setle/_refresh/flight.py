@@ -5,77 +5,140 @@ Any number of threads, tasks and event loops wait for it; each may stop waiting 
 the others noticing, and none of them has to be there when it ends.
 """
 
-import os
 import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyio.lowlevel import current_token
 
 from .._errors import SetleError, TokenUnavailableError
-from .._locks import mutex
+from .._locks import exclusive
+from .._loops import call_in, running_loop
 from .._time import Deadline
+from .._token import AccessToken
+
+if TYPE_CHECKING:
+    from .state import KeyState
+
+_numbers = count(1)
 
 
-class Flight(Deadline):
+class Flight:
     """
     One refresh under way.
 
     Args:
-        timeout: Seconds until the waiting give up. They enforce it themselves, because the
-            refresh may hang where no timeout reaches, in a DNS look-up for example.
-        early: Whether the token at hand was still good when it began.
+        state: Of the key that the token is for.
+        timeout: Seconds until those who wait give up. They see to it themselves, because the
+            refresh may hang where no timeout reaches.
+        host: Where the token endpoint is, for messages.
+        reason: Why there is one: *first*, *early*, *stale* or *rejected*.
 
     Attributes:
+        number: The younger, the higher.
+        thread: That does it, once it does.
+        scope: What a failure now speaks of: a way out, a way to the credentials, or, None, the
+            key itself.
+        inline: Whether the caller has to do it, as there is no thread to be had.
+        leaves_store: Whether it goes on without the store, because another thread hangs in there.
+        asked: Whether more was tried than a look into the store.
+        calls: Whether the callable that returns the credentials is being called.
+        token: What it has got, though it has not ended yet.
+        origin: Where the token came from: *endpoint* or *store*.
+        has_ended: Whether there is an outcome.
         failure: Why nothing came of it, once it has ended. Never raised itself: those who
             waited raise copies.
     """
 
-    def __init__(self, timeout: float, *, early: bool = False) -> None:
-        super().__init__(timeout)
-        self.early = early
+    def __init__(self, state: "KeyState", timeout: float, host: str, reason: str) -> None:
+        self.state = state
+        self.host = host
+        self.deadline = Deadline(timeout)
+        self.reason = reason
+        self.number = next(_numbers)
+        self.leaves_store = state.store.hangs(self.patience)
+        self.thread: int | None = None
+        self.scope: object = None
+        self.inline = self.asked = self.calls = False
+        self.token: AccessToken | None = None
+        self.origin = "endpoint"
+        self.has_ended = False
         self.failure: SetleError | None = None
-        self._pid = os.getpid()
-        self._done = threading.Event()
-        self._loops: dict[object, tuple[Callable[[Callable[[], Any]], Any], anyio.Event]] = {}
+        self._wakes: list[Callable[[], object]] = []
+        self._events: dict[Any, anyio.Event] = {}
 
     @property
-    def has_ended(self) -> bool:
-        """Whether it has an outcome, or was left behind in the parent process by a fork."""
-        return self._done.is_set() or self._pid != os.getpid()
+    def early(self) -> bool:
+        """Whether the token at hand was still good when it began, so that nobody waits."""
+        return self.reason == "early"
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it may spend in a store before it is passed by another one."""
+        return self.deadline.timeout / 3
+
+    @property
+    def time_in_store(self) -> float:
+        """Seconds since it entered the store; 0 if it is elsewhere."""
+        since = self.thread and self.state.store.since(self.thread)
+        return time.monotonic() - since if since else 0.0
 
     def end(self, failure: SetleError | None) -> None:
         """Publish the outcome and wake everybody. Call it once, with the mutex held."""
         self.failure = failure
-        self._done.set()
-        for call_soon, event in self._loops.values():
-            with suppress(RuntimeError):  # that loop has ended, and its tasks with it
-                call_soon(event.set)
-        self._loops.clear()
+        self.has_ended = True
+        for wake in self._wakes:
+            wake()
+        for loop, event in self._events.items():
+            call_in(loop, event.set)
+        self._wakes.clear()
+        self._events.clear()
 
-    def wait(self, limit: float = float("inf")) -> None:
-        """Block this thread until there is an outcome, or the deadline or *limit* passes."""
-        self._done.wait(min(self.left, limit))
+    def wait(self, limit: float) -> None:
+        """Block this thread until there is an outcome or a reason to look, at most *limit*."""
+        # A lock of its own: an Event has one inside that a signal handler would find taken.
+        lock = threading.Lock()
+        lock.acquire()
+        if self._is_told(lock.release):
+            lock.acquire(timeout=self._until_look(limit))
 
-    async def wait_async(self) -> None:
-        """Suspend this task until there is an outcome or the deadline passes."""
-        token: Any = current_token()
-        # Older versions of anyio return the loop, or trio's token, itself.
-        loop = getattr(token, "native_token", token)
-        with mutex:
-            if self._done.is_set():
-                return
-            # Each loop is woken once, however many tasks wait in it.
-            call_soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
-            _, event = self._loops.setdefault(loop, (call_soon, anyio.Event()))
-        with anyio.move_on_after(self.left):
-            await event.wait()
+    async def wait_async(self, limit: float) -> None:
+        """Suspend this task until there is an outcome or a reason to look, at most *limit*."""
+        event = self._event_of(running_loop())
+        if event is not None:
+            with anyio.move_on_after(self._until_look(limit)):
+                await event.wait()
 
-    def unanswered(self) -> TokenUnavailableError:
-        """Return what those get who waited until the deadline."""
-        return TokenUnavailableError(
-            f"the token endpoint gave no answer within {self.timeout:g} s;"
-            " check the network and the base URL"
-        )
+    def _until_look(self, limit: float) -> float:
+        # Another 10 ms, so that what is looked for has come to pass by then.
+        return max(0.0, min(limit, self.deadline.left, self.patience - self.time_in_store)) + 0.01
+
+    @exclusive
+    def _is_told(self, wake: Callable[[], object]) -> bool:
+        if not self.has_ended:
+            self._wakes.append(wake)
+        return not self.has_ended
+
+    @exclusive
+    def _event_of(self, loop: Any) -> anyio.Event | None:
+        """Return what is set when this ends: each loop is woken once, for all of its tasks."""
+        if self.has_ended:
+            return None
+        if loop not in self._events:
+            self._events[loop] = anyio.Event()
+        return self._events[loop]
+
+    def unanswered(self, timeout: float) -> TokenUnavailableError:
+        """Return what those get who have waited for *timeout* seconds."""
+        if self.calls:
+            culprit = "the callable that returns the credentials has not returned"
+            remedy = "see what it waits for"
+        elif self.time_in_store:
+            culprit = f"{type(self.state.store.store).__name__} has not returned"
+            remedy = "see what the store waits for"
+        else:
+            culprit = f"the token endpoint at {self.host} gave no answer"
+            remedy = "check the network and the base URL"
+        return TokenUnavailableError(f"{culprit} within {timeout:g} s; {remedy}")

@@ -1,159 +1,198 @@
-"""What one refresh does, in its own thread: look, lock, look again, ask, save."""
+"""The steps of a refresh, in a thread of its own: look, lock, look again, ask, save."""
 
 import logging
 import random
+import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
-from typing import TypeVar
 
-import attrs
-
-from .._credentials import ClientCredentials, CredentialsProvider, obtain
-from .._endpoint.ask import TokenEndpoint
-from .._errors import TokenUnavailableError
-from .._locks import mutex
-from .._refresh.flight import Flight
-from .._refresh.state import Shared, shared_state
+from .._credentials import ClientCredentials, CredentialsProvider
+from .._endpoint.ask import ask
+from .._endpoint.route import Route
+from .._errors import SetleError, TokenError, TokenUnavailableError, twin_of
+from .._log import say
 from .._time import now, stale_after
 from .._token import AccessToken
-from ..stores import TokenStore
-
-Returned = TypeVar("Returned")
-Default = TypeVar("Default")
-
-_log = logging.getLogger("setle")
+from ..stores.tolerant import TolerantStore, nothing
+from .flight import Flight
+from .way import way_to
 
 # Seconds between two tries for the lock. They grow, as 100,000 processes that try 20 times a
 # second are more than a store can answer.
-_PAUSE = 0.05
-_LONGEST_PAUSE = 1.0
+PAUSE = 0.05
+LONGEST_PAUSE = 1.0
 
 
-def _nothing() -> None:
-    """Extend no lock."""
-
-
-@attrs.define(eq=False)
 class Refresher:
     """
-    Gets a token from the store, or else from the token endpoint.
+    Gets tokens for one source, from the store or else from the token endpoint.
 
     Args:
-        credentials: Obtained anew for each refresh.
-        endpoint: Where to ask.
+        credentials: As a source takes them.
+        route: The way to the token endpoint.
+        base_url: Of the API, checked.
         store: Where to look first.
+        timeout: Seconds that one refresh may take.
 
     Attributes:
-        shared: What this process shares for the credentials of the latest refresh.
+        scopes: What a failure has to speak of to concern this source.
 
     Raises:
         ConfigurationError: There are no credentials, or they cannot be used.
     """
 
-    _credentials: ClientCredentials | CredentialsProvider | None
-    _endpoint: TokenEndpoint
-    _store: TokenStore
-    shared: Shared = attrs.field(factory=Shared, init=False)
+    def __init__(
+        self,
+        credentials: ClientCredentials | CredentialsProvider | None,
+        route: Route,
+        base_url: str,
+        store: TolerantStore,
+        timeout: float,
+    ) -> None:
+        self.way = way_to(credentials, store, base_url)
+        self.timeout = timeout
+        self.host = route.host
+        # What fails for lack of time does not fail for who has more of it.
+        self._calling, self._asking = (self.way, timeout), (route.scope, timeout)
+        self.scopes = (None, self._calling, self._asking)
+        self._route = route
 
-    def __attrs_post_init__(self) -> None:
-        if not callable(self._credentials):
-            obtain(self._credentials)  # tells what is missing now, not at the first call
+    def fly_in_thread(self, flight: Flight) -> None:
+        """Do *flight* in a thread that it was started in."""
+        # What threading does for debuggers and coverage.
+        sys.settrace(threading.gettrace())
+        self.fly(flight)
 
-    def __call__(self, flight: Flight, held: AccessToken) -> AccessToken | None:
-        """
-        Return a token to use in place of *held*.
+    def fly(self, flight: Flight) -> None:
+        """Do *flight*, and publish what came of it."""
+        flight.thread = threading.get_ident()
+        began = time.monotonic()
+        failure: SetleError | None = None
+        try:
+            with ExitStack() as releases:
+                try:
+                    flight.token = self._token(flight, releases)
+                except SetleError as error:
+                    failure = twin_of(error)
+                    if isinstance(error, TokenError) and error.status_code is not None:
+                        flight.scope = None  # an answer, whatever way it came
+                    # A usable token is always served, be it stale.
+                    flight.token = self._look(flight, stale=True)
+                except BaseException as error:
+                    # An interrupt of the caller's own thread is nobody else's failure.
+                    if isinstance(error, Exception) or not flight.inline:
+                        name = type(error).__name__
+                        failure = TokenUnavailableError(f"the refresh was broken off by {name}")
+                    raise
+        finally:
+            flight.state.end(flight, failure)
+        self._tell(flight, failure, time.monotonic() - began)
 
-        None if *flight* is an early one and another process is getting a token right now:
-        nobody waits for it, so it does not wait either.
-
-        Raises:
-            SetleError: There is none to be had.
-        """
-        credentials = obtain(self._credentials)
-        key = credentials.key(self._endpoint.base_url)
-        shared = self.shared = shared_state(self._store, key)
-        look = partial(self._look, key, held)
-        pause = _PAUSE
-        with ExitStack() as releases:
-            lock = partial(self._lock, flight, key, releases)
-            # Whoever waits looks meanwhile, or all of them would queue up only to look.
-            while True:
-                if token := look():
-                    return token
-                with mutex:
-                    holder = shared.claim(flight)
-                if holder is not flight:
-                    if not flight.left:
-                        raise flight.unanswered()
-                    holder.wait(limit=flight.left)
-                elif extend := self._tolerantly("lock", _nothing, lock):
-                    break
-                elif flight.early:
-                    return None
-                else:
-                    # Spreads load, guards nothing.
-                    time.sleep(min(flight.left, pause * random.uniform(0.5, 1.0)))  # noqa: S311
-                    pause = min(2 * pause, _LONGEST_PAUSE)
-            if token := look():
-                return token
-            try:
-                token = self._endpoint.ask(credentials, flight, extend)
-            except TokenUnavailableError:
-                # Whoever was frozen meanwhile, or cut off, may find what others were given.
-                if token := look():
-                    return token
-                raise
-            _log.debug("new access token %s, good for %g s", token.fingerprint, token.lifetime)
-            self._tolerantly("save", None, self._store.save, key, token)
+    def _token(self, flight: Flight, releases: ExitStack) -> AccessToken | None:
+        """Return another token; None if somebody else gets one, or has got one, meanwhile."""
+        if flight.state.key and (token := self._before_asking(flight)):
             return token
-
-    def _lock(self, flight: Flight, key: str, releases: ExitStack) -> Callable[[], object] | None:
-        """Hold the store's lock until *releases* ends; return what extends it, None to wait."""
-        # Not entered into *releases* itself, whose end would raise what releasing raises.
-        held = ExitStack()
-        try:
-            lock = self._store.lock(key, 0.0)
-            entered: object = held.enter_context(lock)
-        except TimeoutError:
-            # Half the deadline is left to ask without it.
-            if flight.early or flight.left > flight.timeout / 2:
-                return None
-            raise
-        releases.callback(self._tolerantly, "lock", None, held.close)
-        # Most locks yield themselves or True, and some of them are decorators as well.
-        if entered is lock or not callable(entered):
-            return _nothing
-        return partial(self._tolerantly, "lock", None, entered)
-
-    def _look(self, key: str, held: AccessToken) -> AccessToken | None:
-        """Return what the store holds, if it is better than *held*."""
-        stored = self._tolerantly("load", None, self._store.load, key)
-        if stored is None or stored.value == held.value or stored.value in self.shared.rejected:
+        flight.scope, flight.asked = self._calling, True
+        credentials = self.way.credentials(flight)
+        before, flight.asked = flight.state, False
+        if not self.way.state.adopt(flight):
             return None
-        stale = stored.issued_at().after(stale_after(stored.lifetime))
-        better = stored.issued_at().monotonic > held.issued_at().monotonic
-        return stored if better and not stale.has_come(now()) else None
+        if flight.state is not before and (token := self._before_asking(flight)):
+            return token
+        pause = PAUSE
+        # Whoever waits looks meanwhile, or all of them would queue up only to look.
+        while (extend := self._lock(flight, releases)) is None:
+            time_left = flight.deadline.left - flight.deadline.timeout / 3
+            if flight.early or flight.has_ended:
+                return None
+            if time_left <= 0:
+                extend = nothing  # time to ask without it
+                break
+            # Spreads load, guards nothing.
+            time.sleep(min(time_left, pause * random.uniform(0.5, 1.0)))  # noqa: S311
+            pause = min(2 * pause, LONGEST_PAUSE)
+            if token := self._look(flight):
+                return token
+        if token := self._look(flight):
+            return token
+        if flight.has_ended:  # another one has passed it while it hung in the store
+            return None
+        flight.scope, flight.asked = self._asking, True
+        token = ask(self._route, credentials, flight.deadline, self._pausing(flight, extend))
+        flight.token = token
+        if flight.origin == "endpoint" and not flight.leaves_store:
+            flight.state.store.save(flight.state.key, token)
+        return token
 
-    def _tolerantly(
-        self, what: str, default: Default, call: Callable[..., Returned], *args: object
-    ) -> Returned | Default:
-        """Return what *call* returns, or *default*: log what the store raises, loudly once."""
-        try:
-            result = call(*args)
-        except Exception as error:  # noqa: BLE001 - foreign code
-            # The system's own words are safe; those of others may hold a password.
-            said = isinstance(error, OSError) and error.strerror
-            _log.log(
-                logging.DEBUG if self.shared.store_fails else logging.WARNING,
-                "%s.%s failed (%s); going on without it",
-                type(self._store).__name__,
-                what,
-                f"{type(error).__name__}: {said}" if said else type(error).__name__,
+    def _before_asking(self, flight: Flight) -> AccessToken | None:
+        """Return what the store holds, or else raise what keeps this source from asking."""
+        if token := self._look(flight):
+            return token
+        failure = flight.state.failures.of(self.scopes)
+        if failure is not None:
+            flight.scope = failure.scope
+            raise failure.again(held_back=True)
+        return None
+
+    def _look(self, flight: Flight, *, stale: bool = False) -> AccessToken | None:
+        """Return what the store holds, if it is better than the token in use."""
+        state, held, moment = flight.state, flight.state.held.token, now()
+        if flight.leaves_store or not state.key:
+            return None
+        stored = state.store.load(state.key)
+        if stored is None or stored.value == held.value or stored.is_from_the_future():
+            return None
+        end = stored.end if stale else stored.issued_at().after(stale_after(stored.lifetime))
+        if end.has_come(moment) or state.is_rejected(stored):
+            return None
+        if not held.has_ended(moment) and not stored.issued_at() > held.issued_at():
+            return None
+        flight.origin = "store"
+        return stored
+
+    def _lock(self, flight: Flight, releases: ExitStack) -> Callable[[], object] | None:
+        """Hold the store's lock until *releases* ends; return what extends it, None to wait."""
+        if flight.leaves_store:
+            return nothing
+        return flight.state.store.lock(flight.state.key, releases)
+
+    def _pausing(
+        self, flight: Flight, extend: Callable[[], object]
+    ) -> Callable[[float], AccessToken | None]:
+        """Return what waits between two attempts: extend the lock all the while, then look."""
+
+        def pause(seconds: float) -> AccessToken | None:
+            end = time.monotonic() + seconds
+            while (left := end - time.monotonic()) > 0:
+                time.sleep(min(left, LONGEST_PAUSE))
+                extend()
+            return self._look(flight)
+
+        extend()
+        return pause
+
+    def _tell(self, flight: Flight, failure: SetleError | None, seconds: float) -> None:
+        """Log what came of *flight*."""
+        token, held = flight.token, flight.state.held.token
+        if failure is not None:
+            lasts = max(0.0, held.end.monotonic - now().monotonic)
+            fields = {"reason": flight.reason, "error": type(failure).__name__, "lasts": lasts}
+            text = f"no new access token ({flight.reason}): {failure}"
+            if lasts:
+                text += f"; the token in use lasts another {lasts:.0f} s"
+            say(logging.WARNING if lasts else logging.DEBUG, "refresh_failed", text, **fields)
+        if token is not None:
+            came = "from the store" if flight.origin == "store" else f"in {seconds:.2f} s"
+            text = f"access token {token.fingerprint} {came}, good for {token.lifetime:g} s"
+            say(
+                logging.INFO,
+                "token_new",
+                f"{text} ({flight.reason})",
+                fingerprint=token.fingerprint,
+                lifetime=token.lifetime,
+                origin=flight.origin,
+                reason=flight.reason,
+                seconds=seconds,
             )
-            self.shared.store_fails = True
-            return default
-        if what == "save":
-            self.shared.store_fails = False
-        return result

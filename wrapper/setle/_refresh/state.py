@@ -1,109 +1,253 @@
-"""What all sources of a process share that use the same store and the same key."""
+"""Everything there is to know of one key in this process, in one place, under one mutex."""
 
-import copy
-import random
-import weakref
+import sys
+from _thread import get_ident, start_new_thread
 from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from .. import _time
-from .._errors import SetleError, TokenError, TokenRejectedError
-from .._locks import mutex
-from .._refresh.flight import Flight
-from .._time import BackOff
-from ..stores import TokenStore
+from .._errors import SetleError, TokenUnavailableError, twin_of
+from .._locks import ReenteredError, exclusive, process
+from .._time import BackOff, Deadline, now, quiet_after
+from .._token import NO_TOKEN, AccessToken, HeldToken
+from ..stores.tolerant import TolerantStore
+from .failures import Failures
+from .flight import Flight
 
-_REFUSAL_DELAY = 30.0
+if TYPE_CHECKING:
+    from .refresher import Refresher
+
+_REST = 1.0  # seconds between two early refreshes that came to nothing
+_MOST_THREADS = 2  # of one key: one that hangs where nothing ends it, and one that goes on
 
 
-class Shared:
+class KeyState:
     """
     The state of one key of one store in this process.
 
-    Call its methods with the mutex held.
+    Args:
+        store: Where tokens are shared.
+        key: What they are shared under; empty for a callable's that has not answered yet.
 
     Attributes:
-        back_off: Holds token requests up after one failed.
+        held: The token in use. Replaced as a whole, so that it is read without the mutex.
+        flight: The refresh under way.
         rejected: The tokens that the API rejected, which the store may still hold.
-        store_fails: Whether trouble with the store has been reported.
     """
 
-    def __init__(self) -> None:
-        self._flight: Flight | None = None
-        self._failure: TokenError | None = None
+    def __init__(self, store: TolerantStore, key: str) -> None:
+        self.store, self.key = store, key
+        self.held: HeldToken = NO_TOKEN
+        self.flight: Flight | None = None
+        self.rejected = deque[AccessToken](maxlen=16)
+        self.failures = Failures()
         self._hold = BackOff()
-        # More than one: a source that comes late still rejects a token of long ago.
-        self.rejected = deque[str](maxlen=16)
-        self.back_off = BackOff()
-        self.store_fails = False
+        self._threads: set[Flight] = set()
+        self._process = process()
 
-    def claim(self, flight: Flight) -> Flight:
+    @exclusive
+    def next_step(
+        self, refresher: "Refresher", waited_for: Flight | None, mine: Deadline
+    ) -> AccessToken | Flight:
         """
-        Return *flight* if it may ask the token endpoint, else the one that does so now.
+        Return the token to use, or the refresh to wait for; start one if it is time.
+
+        Args:
+            refresher: Of the source that asks; it does the refresh if there is none.
+            waited_for: The refresh that the caller has waited for.
+            mine: When the caller gives up.
 
         Raises:
-            TokenError: The last request failed, and the next one has to wait.
+            SetleError: There is no usable token, and none to be had now.
+            ReenteredError: The caller would wait for itself.
         """
-        if self._failure is not None and _time.monotonic() < self.back_off.until:
-            raise copy.copy(self._failure)
-        if self._flight is None or self._flight.has_ended or not self._flight.left:
-            self._flight = flight
-        return self._flight
+        if self._process != process():
+            self.begin_in_child()
+        self._pass_lost_flight(waited_for)
+        moment, held, flight = now(), self.held, self.flight
+        if held.is_fresh(moment):
+            return held.token
+        early, usable = not held.stale.has_come(moment), not held.token.has_ended(moment)
+        if waited_for is not None:
+            if usable:
+                return held.token
+            if waited_for.failure is not None and waited_for.scope in refresher.scopes:
+                raise twin_of(waited_for.failure)
+            if not mine.left:
+                raise waited_for.unanswered(mine.timeout)
+        if flight is None:
+            flight = self._start(refresher, early=early, usable=usable)
+        if flight is None or early:
+            return held.token
+        if flight.thread == get_ident():
+            raise ReenteredError
+        return flight
 
-    def succeed(self, flight: Flight) -> None:
-        """End the back-off, if *flight* is the one that asked the token endpoint."""
-        if self._flight is flight:
-            self._failure = None
-            self.back_off.clear()
+    def _start(self, refresher: "Refresher", *, early: bool, usable: bool) -> Flight | None:
+        """Start a refresh; none if there can be none now, and the token at hand will do."""
+        reason = "early" if early else "stale"
+        if self.held is NO_TOKEN:
+            reason = "rejected" if self.rejected else "first"
+        flight = Flight(self, refresher.timeout, refresher.host, reason)
+        refusal = ""
+        if len(self._threads) >= _MOST_THREADS:
+            refusal = "two refreshes hang already, and no third one is started"
+        elif sys.is_finalizing():  # where a thread would never run
+            refusal = "the interpreter is ending, and no refresh is started any more"
+        else:
+            try:
+                self._threads.add(flight)
+                self.flight = flight
+                # Unlike Thread.start(), this does not wait until the new thread gets its turn,
+                # which takes up to 100 ms beside busy ones.
+                start_new_thread(refresher.fly_in_thread, (flight,))
+            except BaseException as error:
+                self._threads.discard(flight)
+                self.flight = None
+                if not isinstance(error, RuntimeError):
+                    raise
+                flight.inline = True  # there is a limit of threads
+            else:
+                if early:
+                    self.held = self.held.refreshing()
+                return flight
+        if usable:
+            self.held = self.held.resting(_REST, until_end=True)
+            return None
+        if refusal:
+            raise TokenUnavailableError(refusal)
+        return flight
 
-    def fail(self, flight: Flight, failure: SetleError | None) -> None:
-        """Begin a back-off, if *flight* is the one that asked the token endpoint."""
-        if self._flight is not flight or not isinstance(failure, TokenError):
+    @exclusive
+    def adopt(self, flight: Flight) -> bool:
+        """Take over *flight*, whose credentials lead here; tell whether it is to go on."""
+        if self.flight is flight:
+            return True
+        before = flight.state
+        before._threads.discard(flight)
+        if before.flight is flight:
+            before.flight = None
+        flight.state = self
+        self._threads.add(flight)
+        if self.flight is None and not flight.has_ended and not self.held.is_fresh(now()):
+            self.flight = flight
+        return self.flight is flight
+
+    @exclusive
+    def end(self, flight: Flight, failure: SetleError | None) -> None:
+        """Publish what came of *flight*: its token, and *failure* if it was meant to ask."""
+        self._threads.discard(flight)
+        token = flight.token
+        if token is not None and flight.origin == "store" and self.is_rejected(token):
+            token = None  # since it was looked up
+        if token is not None:
+            self._take(token, flight)
+        if failure is None and token is not None:
+            self.failures.clear()
+        if flight.has_ended:
             return
-        self._failure = failure
-        least = _REFUSAL_DELAY if isinstance(failure, TokenRejectedError) else 0.0
-        # Spreads load, guards nothing.
-        share = random.uniform(0.5, 1.0)  # noqa: S311
-        self.back_off.extend(
-            _time.monotonic(), share=share, at_least=max(least, failure.retry_after or 0.0)
+        rest = _REST
+        if failure is not None:
+            failure = self.failures.note(flight.scope, failure, asked=flight.asked)
+            rest = max(rest, self.failures.left)
+        if self.flight is flight and (token is None or failure is not None):
+            self.held = self.held.resting(rest, until_end=failure is not None)
+        self._close(flight, failure)
+
+    def is_rejected(self, token: AccessToken) -> bool:
+        """Tell whether the API rejected *token*."""
+        return any(token.value == old.value for old in list(self.rejected))
+
+    def is_needed(self) -> bool:
+        """Tell whether something would be lost with it, though no source refers to it."""
+        moment = now()
+        return (
+            any(not token.has_ended(moment) for token in list(self.rejected))
+            or bool(self.failures.left)
+            or bool(self._hold.left)
         )
 
-    def lets_pass(self, *, first_use: bool) -> bool:
+    @exclusive
+    def report_rejection(
+        self, value: str, *, always: bool = False
+    ) -> tuple[bool, AccessToken | None]:
         """
-        Tell whether the API's rejection of the current token is to be left alone.
+        Drop the token of that *value* if it is in use.
 
-        It is when the token came in place of a rejected one and is rejected on its *first
-        use*, and for a growing while after that: another token would not help either.
+        Each drop begins a hold, in which rejections of newer tokens pass through: another
+        token would not help. It grows from 1 to 60 seconds.
+
+        Args:
+            value: What the API rejected.
+            always: Whether to drop it during a hold, too.
+
+        Returns:
+            Whether another token is worth getting, and the token if it was dropped just now.
         """
-        now = _time.monotonic()
-        if now < self._hold.until:
-            return True
-        if not first_use or not self.rejected:
-            return False
-        self._hold.extend(now)
-        return True
+        token = self.held.token
+        if token.value != value:
+            return True, None
+        if self._hold.left and not always:
+            return False, None
+        self.rejected.append(token)
+        self.held = NO_TOKEN
+        self._hold.begin()
+        return True, token
 
-    def is_idle(self) -> bool:
-        """Tell whether it can be forgotten."""
-        now = _time.monotonic()
-        busy = self._flight is not None and not self._flight.has_ended
-        return not busy and now >= self.back_off.until and now >= self._hold.until
+    def begin_in_child(self) -> None:
+        """Leave behind, after a fork, what goes on in the parent."""
+        self._process = process()
+        self.flight = None
+        self._threads.clear()
+        held = self.held
+        if held is not NO_TOKEN:
+            quiet = quiet_after(held.token.lifetime)
+            self.held = HeldToken.drawn(held.token, held.number, quiet=quiet)
 
+    @exclusive
+    def forget(self) -> None:
+        """Be as new; who waits for a refresh under way asks anew."""
+        if self.flight is not None:
+            self._close(self.flight, None)
+        self.held = NO_TOKEN
+        self.rejected.clear()
+        self.failures.clear()
+        self._hold = BackOff()
 
-# By id, as a store need not be hashable.
-_states: dict[int, dict[str, Shared]] = {}
-_MANY = 64
+    def _pass_lost_flight(self, waited_for: Flight | None) -> None:
+        """End the flight under way if it is past its deadline, or hangs in the store."""
+        flight = self.flight
+        if flight is None:
+            return
+        if not flight.deadline.left:
+            failure: SetleError = flight.unanswered(flight.deadline.timeout)
+            # If nobody has waited, the process may have been stopped meanwhile. Whoever comes
+            # now asks anew.
+            if waited_for is flight:
+                failure = self.failures.note(flight.scope, failure, asked=True)
+            self._close(flight, failure)
+            if flight.deadline.close is not None:
+                with suppress(Exception):  # whatever it was in the middle of
+                    flight.deadline.close()
+        elif flight.time_in_store >= flight.patience:
+            if flight.token is not None:  # it is only saving
+                self._take(flight.token, flight)
+            self._close(flight, None)
 
+    def _take(self, token: AccessToken, flight: Flight) -> None:
+        """Hold *token*, unless a younger flight has brought another one that is usable."""
+        held = self.held
+        if flight.number < held.number and not held.token.has_ended(now()):
+            return
+        quiet = quiet_after(token.lifetime) if flight.origin == "store" else 0.0
+        self.held = HeldToken.drawn(token, flight.number, quiet=quiet)
+        if token.value == held.token.value:
+            # The server hands out the same token again: ask when that is stale.
+            self.held = self.held.refreshing()
+            if not self.held.is_fresh(now()):
+                self.held = self.held.resting(_REST, until_end=True)
 
-def shared_state(store: TokenStore, key: str) -> Shared:
-    """Return the state that this process keeps for *key* of *store*."""
-    with mutex:
-        keys = _states.get(id(store))
-        if keys is None:
-            keys = _states[id(store)] = {}
-            weakref.finalize(store, _states.pop, id(store), None)
-        if key not in keys:
-            if len(keys) >= _MANY:  # credentials that rotate must not add up for ever
-                for old in [name for name, state in keys.items() if state.is_idle()]:
-                    del keys[old]
-            keys[key] = Shared()
-        return keys[key]
+    def _close(self, flight: Flight, failure: SetleError | None) -> None:
+        if self.flight is flight:
+            self.flight = None
+        flight.end(failure)

@@ -1,13 +1,11 @@
-"""Who shares a token: the protocol, and the store that every process has."""
+"""Who shares a token: the protocol, and the store that a name stands for."""
 
 import os
-import weakref
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 from .._errors import ConfigurationError
-from .._time import now
 from .._token import AccessToken
 
 
@@ -18,14 +16,13 @@ class TokenStore(Protocol):
 
     All three methods are called from the thread of a refresh only, never on the way of a
     call that has a fresh token, so they may block. *key* is 64 hex digits that stand for
-    base URL, client id and client secret together. Whatever they raise is logged, and the
-    refresh goes on without the store: a broken store costs token requests, never a call.
-    They should give up after some seconds, though, as callers without a token wait for them.
+    base URL, client id and client secret together. Whatever they raise is logged, and so is what
+    they return of another type, and the refresh goes on without the store: a broken store
+    costs token requests, never a call. They should give up after some seconds, though, as
+    callers without a token wait for them: a third of the deadline, then without the store.
 
     What makes up a token is ``value``, ``expires_at`` and ``lifetime``: a store keeps these,
     protected as a password is, and returns ``AccessToken(value, expires_at, lifetime)``.
-
-    A store must be weakly referenceable, as instances of ordinary classes are.
     """
 
     def load(self, key: str) -> AccessToken | None:
@@ -49,40 +46,19 @@ class TokenStore(Protocol):
         ...
 
 
-class MemoryTokenStore:
-    """
-    Shares tokens within the process, and with the children it forks.
-
-    Without a *store* argument, all sources of a process use one and the same.
-    """
-
-    def __init__(self) -> None:
-        self._tokens: dict[str, AccessToken] = {}
-
-    def load(self, key: str) -> AccessToken | None:
-        """Return the token saved under *key*, or None."""
-        return self._tokens.get(key)
-
-    def save(self, key: str, token: AccessToken) -> None:
-        """Save *token* under *key*, and forget tokens that have ended."""
-        moment = now()
-        for other, old in list(self._tokens.items()):
-            if old.has_ended(moment):
-                self._tokens.pop(other, None)
-        self._tokens[key] = token
-
-    def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
-        """Return a context manager that does nothing: a process has one refresh per key."""
-        return nullcontext()
-
-
-_OF_THE_PROCESS = MemoryTokenStore()
-
-
 @lru_cache(maxsize=8)  # one and the same for all who name it, so that they share in memory too
-def _store_named(name: str) -> TokenStore:
+def store_named(name: str) -> TokenStore:
+    """
+    Return the store that *name* stands for.
+
+    Raises:
+        ConfigurationError: It stands for none. The message does not show it, as a URL may hold
+            a password.
+    """
     if name == "memory":
-        return _OF_THE_PROCESS
+        from .memory import OF_THE_PROCESS
+
+        return OF_THE_PROCESS
     if name == "file" or (name.startswith("file:") and name != "file:"):
         from .file import FileTokenStore
 
@@ -90,34 +66,32 @@ def _store_named(name: str) -> TokenStore:
     if name.startswith(("redis://", "rediss://", "unix://")):
         from .redis import RedisTokenStore
 
-        try:
-            return RedisTokenStore.from_url(name)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"SETLE_TOKEN_STORE: {error}") from None
+        return RedisTokenStore.from_url(name)
     raise ConfigurationError(
-        "SETLE_TOKEN_STORE names no known store; use memory, file, file:DIRECTORY, or a URL"
-        " with redis://, rediss:// or unix://"
+        "it names no known store; use memory, file, file:DIRECTORY, or a URL with redis://,"
+        " rediss:// or unix://"
     )
 
 
-def resolve_store(store: TokenStore | None) -> TokenStore:
+def resolve_store(store: TokenStore | str | None) -> TokenStore:
     """
-    Return *store*, or the one that ``SETLE_TOKEN_STORE`` names if it is None.
+    Return *store*, or the one that it names, or else the one that ``SETLE_TOKEN_STORE`` names.
 
     Raises:
-        ConfigurationError: It is not a store, or the environment names none.
+        ConfigurationError: It is no store and names none.
     """
+    setting = "SETLE_TOKEN_STORE" if store is None else "store"
     if store is None:
-        return _store_named(os.environ.get("SETLE_TOKEN_STORE") or "memory")
+        store = os.environ.get(setting) or "memory"
+    if isinstance(store, str):
+        try:
+            return store_named(store)
+        except ConfigurationError as error:
+            problem = str(error)
+        raise ConfigurationError(f"{setting}: {problem}")
     if isinstance(store, type) or not isinstance(store, TokenStore):
         raise ConfigurationError(
             "store must be an object with the methods load, save and lock of setle.TokenStore,"
-            f" not {type(store).__name__}"
+            f" or what SETLE_TOKEN_STORE takes, not {type(store).__name__}"
         )
-    try:
-        weakref.ref(store)
-    except TypeError:
-        raise ConfigurationError(
-            f"store must be weakly referenceable: add __weakref__ to {type(store).__name__}"
-        ) from None
     return store

@@ -10,8 +10,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock
+
 from .. import _time
-from .._locks import loading
 from .._token import AccessToken
 
 _LARGEST_FILE = 1 << 16
@@ -100,8 +101,6 @@ class FileTokenStore:
             TimeoutError: Another process held it for longer than *timeout* seconds.
             OSError: The disk is read-only, or others may write to the folder.
         """
-        with loading:
-            from filelock import FileLock
         self._prepare()
         # The file stays: removing it would let two processes lock two files of one name.
         with FileLock(

@@ -1,0 +1,128 @@
+"""The client that connect() returns: the generated one, with connections that nobody mixes up."""
+
+from typing import Any
+
+import attrs
+import httpx
+
+from setle_api import AuthenticatedClient
+
+from ._auth import BearerAuth
+from ._endpoint.route import settings_named
+from ._errors import ConfigurationError
+from ._locks import process
+from ._loops import call_in, running_loop
+
+
+@attrs.define(eq=False, repr=False)
+class SetleClient(AuthenticatedClient):
+    """
+    The generated client with one httpx client per process, and one per process and event loop.
+
+    Connections are of no use elsewhere: a forked child would read its parent's answers, and an
+    event loop that has ended takes its connections along. Both httpx clients are made at first
+    use. ``with_headers``, ``with_cookies`` and ``with_timeout`` leave this one as it is.
+    """
+
+    _made: dict[tuple[object, object, Any], Any] = attrs.field(factory=dict, init=False)
+
+    def get_httpx_client(self) -> httpx.Client:
+        """Return the httpx client of this process, or the one that was set."""
+        client: httpx.Client | None = self._client or self._made.get((_Sync, process(), None))
+        return client or self._make(_Sync, None)
+
+    def get_async_httpx_client(self) -> httpx.AsyncClient:
+        """Return the httpx client of this process and event loop, or the one that was set."""
+        loop = running_loop()
+        client: httpx.AsyncClient | None = self._async_client or self._made.get(
+            (_Async, process(), loop)
+        )
+        return client or self._make(_Async, loop)
+
+    def with_headers(self, headers: dict[str, str]) -> "SetleClient":
+        """Return a client like this one with additional *headers*."""
+        return attrs.evolve(self, headers={**self._headers, **headers})
+
+    def with_cookies(self, cookies: dict[str, str]) -> "SetleClient":
+        """Return a client like this one with additional *cookies*."""
+        return attrs.evolve(self, cookies={**self._cookies, **cookies})
+
+    def with_timeout(self, timeout: httpx.Timeout) -> "SetleClient":
+        """Return a client like this one with another *timeout*."""
+        return attrs.evolve(self, timeout=timeout)
+
+    def _make(self, kind: "type[_Sync | _Async]", loop: Any) -> Any:
+        place = (kind, process(), loop)
+        args = dict(self._httpx_args)
+        auth, hooks = args["auth"], args.pop("event_hooks", {})
+        heed = auth.heed if kind is _Sync else auth.aheed
+        lent = {None: args.pop("transport", None), **args.pop("mounts")}
+        taken = {name: lend and lend.take(kind.transports, loop) for name, lend in lent.items()}
+        with settings_named({**args, "verify": self._verify_ssl}):
+            client = kind(
+                base_url=self._base_url,
+                cookies=self._cookies,
+                headers=self._headers,
+                timeout=self._timeout,
+                verify=self._verify_ssl,
+                follow_redirects=self._follow_redirects,
+                transport=taken.pop(None),
+                mounts=taken,
+                # First, as those of the user may raise.
+                event_hooks={**hooks, "response": [heed, *hooks.get("response", ())]},
+                **args,
+            )
+        client.place, client.bearer = [process(), loop], auth
+        for old in list(self._made):
+            if old[1] == place[1] and old[2] is not None and not call_in(old[2], int):
+                self._made.pop(old, None)  # that event loop has ended
+        return self._made.setdefault(place, client)
+
+    def __repr__(self) -> str:
+        return f"<SetleClient base_url={self._base_url!r}>"
+
+
+def _check(place: list[Any], loop: object) -> None:
+    """Raise a ConfigurationError if *place* is not this process and *loop*."""
+    if place[1] is None:
+        place[1] = loop  # made before there was one
+    if place != [process(), loop]:
+        raise ConfigurationError(
+            "this httpx client belongs to another process or event loop; take one out of what"
+            " setle.connect() returned here, by get_httpx_client() or get_async_httpx_client()"
+        )
+
+
+def _heed(auth: BearerAuth, error: Exception) -> None:
+    """Drop the token if a transport has raised for a 401."""
+    answer = getattr(error, "response", None)
+    if isinstance(answer, httpx.Response):
+        auth.heed(answer)
+
+
+class _Sync(httpx.Client):
+    transports = httpx.BaseTransport
+    place: list[Any]
+    bearer: BearerAuth
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        _check(self.place, None)
+        try:
+            return super().send(request, **options)
+        except Exception as error:
+            _heed(self.bearer, error)
+            raise
+
+
+class _Async(httpx.AsyncClient):
+    transports = httpx.AsyncBaseTransport
+    place: list[Any]
+    bearer: BearerAuth
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        _check(self.place, running_loop())
+        try:
+            return await super().send(request, **options)
+        except Exception as error:
+            _heed(self.bearer, error)
+            raise

@@ -1,0 +1,44 @@
+"""Which states this process has: one for each key of each store."""
+
+from weakref import WeakValueDictionary
+
+from .._locks import exclusive
+from ..stores import TokenStore
+from ..stores.memory import MemoryTokenStore
+from ..stores.tolerant import TolerantStore
+from .state import KeyState
+
+# By id, as a store need not be hashable. A state keeps its store, so no id recurs meanwhile.
+_stores: WeakValueDictionary[int, TolerantStore] = WeakValueDictionary()
+_states: WeakValueDictionary[tuple[int, str], KeyState] = WeakValueDictionary()
+_recent: dict[KeyState, None] = {}  # kept without a source, for a connect() per web request
+_MANY = 64
+
+
+@exclusive
+def tolerant(store: TokenStore) -> TolerantStore:
+    """Return the guard that this process has for *store*."""
+    return _stores.setdefault(id(store), TolerantStore(store))
+
+
+@exclusive
+def state_of(store: TolerantStore, key: str) -> KeyState:
+    """Return the state that this process keeps for *key* of *store*."""
+    state = _states.setdefault((id(store), key), KeyState(store, key))
+    _recent.pop(state, None)
+    _recent[state] = None
+    for old in list(_recent):
+        if len(_recent) <= _MANY:
+            break
+        if not old.is_needed():
+            del _recent[old]
+    return state
+
+
+def forget_everything() -> None:
+    """Make every state as new, and empty every memory store."""
+    for state in list(_states.values()):
+        state.forget()
+    for store in list(_stores.values()):
+        if isinstance(store.store, MemoryTokenStore):
+            store.store.clear()
