@@ -1,5 +1,7 @@
 """The client that connect() returns: the generated one, with connections that nobody mixes up."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -82,22 +84,23 @@ class SetleClient(AuthenticatedClient):
         return f"<SetleClient base_url={self._base_url!r}>"
 
 
-def _check(place: list[Any], loop: object) -> None:
-    """Raise a ConfigurationError if *place* is not this process and *loop*."""
-    if place[1] is None:
-        place[1] = loop  # made before there was one
-    if place != [process(), loop]:
+@contextmanager
+def _in_its_place(client: "_Sync | _Async", loop: object) -> Iterator[None]:
+    """Send nothing in another process or *loop*; heed a 401 that a transport raises for."""
+    if client.place[1] is None:
+        client.place[1] = loop  # it was made before there was one
+    if client.place != [process(), loop]:
         raise ConfigurationError(
             "this httpx client belongs to another process or event loop; take one out of what"
             " setle.connect() returned here, by get_httpx_client() or get_async_httpx_client()"
         )
-
-
-def _heed(auth: BearerAuth, error: Exception) -> None:
-    """Drop the token if a transport has raised for a 401."""
-    answer = getattr(error, "response", None)
-    if isinstance(answer, httpx.Response):
-        auth.heed(answer)
+    try:
+        yield
+    except Exception as error:
+        answer = getattr(error, "response", None)
+        if isinstance(answer, httpx.Response):
+            client.bearer.heed(answer)
+        raise
 
 
 class _Sync(httpx.Client):
@@ -106,12 +109,8 @@ class _Sync(httpx.Client):
     bearer: BearerAuth
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        _check(self.place, None)
-        try:
+        with _in_its_place(self, None):
             return super().send(request, **options)
-        except Exception as error:
-            _heed(self.bearer, error)
-            raise
 
 
 class _Async(httpx.AsyncClient):
@@ -120,9 +119,5 @@ class _Async(httpx.AsyncClient):
     bearer: BearerAuth
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        _check(self.place, running_loop())
-        try:
+        with _in_its_place(self, running_loop()):
             return await super().send(request, **options)
-        except Exception as error:
-            _heed(self.bearer, error)
-            raise

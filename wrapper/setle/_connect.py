@@ -12,7 +12,8 @@ from ._auth import BearerAuth
 from ._client import SetleClient
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint.base_url import checked_base_url
-from ._endpoint.route import USER_AGENT, ssl_context, with_lent_transports
+from ._endpoint.lent import with_lent_transports
+from ._endpoint.route import USER_AGENT
 from ._errors import ConfigurationError, without_locals
 from ._source import TokenSource
 from .stores import TokenStore
@@ -85,8 +86,9 @@ def connect(
         verify_ssl=verify_ssl,
         httpx_args=args if token_httpx_args is None else token_httpx_args,
     )
-    if not args.get("http2"):  # for which httpx writes into the TLS settings
-        verify_ssl = ssl_context({"verify": verify_ssl, **args})
+    if token_httpx_args is None and checked.startswith("https:") and not args.get("http2"):
+        # Loaded already. For HTTP/2, httpx would write into it.
+        verify_ssl = source.route.context
         args.pop("cert", None)
     return SetleClient(
         base_url=source.base_url,

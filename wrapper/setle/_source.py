@@ -8,13 +8,15 @@ from typing import Any, NoReturn
 
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint.base_url import checked_base_url
-from ._endpoint.route import Route, with_lent_transports
+from ._endpoint.lent import with_lent_transports
+from ._endpoint.route import route_to
 from ._errors import ConfigurationError, TokenUnavailableError, without_locals
 from ._locks import ReenteredError
 from ._log import say
 from ._refresh.flight import Flight
 from ._refresh.refresher import Refresher
 from ._refresh.registry import tolerant
+from ._refresh.way import way_to
 from ._time import Deadline, monotonic, now, wall
 from ._token import AccessToken
 from .stores import TokenStore, resolve_store
@@ -44,7 +46,7 @@ class TokenSource:
         ConfigurationError: An argument or a variable cannot be used.
     """
 
-    __slots__ = ("__weakref__", "_refresher", "_state", "_timeout", "base_url", "route")
+    __slots__ = ("__weakref__", "_refresher", "_state", "base_url", "route")
 
     @without_locals
     def __init__(
@@ -61,11 +63,10 @@ class TokenSource:
             raise ConfigurationError("timeout must be a positive number of seconds")
         self.base_url: str = checked_base_url(base_url)
         args = {"verify": verify_ssl, **with_lent_transports(httpx_args, self.base_url)}
-        self.route = Route(self.base_url, args)
-        guarded = tolerant(resolve_store(store))
-        self._refresher = Refresher(credentials, self.route, self.base_url, guarded, timeout)
-        self._state = self._refresher.way.state
-        self._timeout = timeout
+        self.route = route_to(self.base_url, timeout, args)
+        way = way_to(credentials, tolerant(resolve_store(store)), self.base_url)
+        self._refresher = Refresher(way, self.route)
+        self._state = way.state
 
     def get_token(self) -> AccessToken:
         """
@@ -88,7 +89,7 @@ class TokenSource:
         held = self._state.held
         if monotonic() < held.refresh_monotonic and wall() < held.refresh_wall:
             return held.token
-        mine = Deadline(self._timeout)
+        mine = Deadline(self.route.timeout)
         step = self._next_step(None, mine)
         while isinstance(step, Flight):
             step.wait(mine.left)
@@ -105,7 +106,7 @@ class TokenSource:
         held = self._state.held
         if monotonic() < held.refresh_monotonic and wall() < held.refresh_wall:
             return held.token
-        mine = Deadline(self._timeout)
+        mine = Deadline(self.route.timeout)
         step = self._next_step(None, mine)
         while isinstance(step, Flight):
             await step.wait_async(mine.left)

@@ -7,25 +7,11 @@ of a minute or more would turn reuse off.
 
 import time
 from collections.abc import Callable
-
-# Looked up here at every use, so that a test can stop, step or suspend them.
-from time import monotonic
-from time import time as wall
 from typing import NamedTuple
 
-__all__ = [
-    "LONGEST_DELAY",
-    "BackOff",
-    "Deadline",
-    "Instant",
-    "margin",
-    "monotonic",
-    "now",
-    "quiet_after",
-    "refresh_after",
-    "stale_after",
-    "wall",
-]
+# Looked up here at every use, so that a test can stop, step or suspend them.
+monotonic = time.monotonic
+wall = time.time
 
 LONGEST_DELAY = 60.0
 """Seconds; no back-off and no ``Retry-After`` holds a token request up for longer."""
@@ -142,6 +128,10 @@ class BackOff:
     __slots__ = ("_count", "_since", "_until")
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """End it, and forget how often it was begun."""
         self._count = 0
         self._since = self._until = float("-inf")
 
@@ -154,9 +144,9 @@ class BackOff:
                 that a fleet does not come back all at once.
             at_least: Seconds that the delay lasts in any case, up to 60.
         """
-        if self.is_forgotten:
-            self._count = 0
         now = monotonic()
+        if not self._since <= now <= self._until + LONGEST_DELAY:
+            self._count = 0
         delay = min(LONGEST_DELAY, 2.0**self._count) * share
         self._count = min(self._count + 1, 6)
         self._since, self._until = now, now + max(delay, min(at_least, LONGEST_DELAY))
@@ -166,8 +156,3 @@ class BackOff:
         """Seconds left, at least 0; 0 as well if the clock has gone back, after a frozen test."""
         now = monotonic()
         return max(0.0, self._until - now) if now >= self._since else 0.0
-
-    @property
-    def is_forgotten(self) -> bool:
-        """Whether the next delay is as short as the first one."""
-        return not self._since <= monotonic() <= self._until + LONGEST_DELAY

@@ -22,20 +22,17 @@ _LARGEST_BODY = 1 << 20
 
 
 def ask(
-    route: Route,
-    credentials: ClientCredentials,
-    deadline: Deadline,
-    pause: Callable[[float], AccessToken | None],
-) -> AccessToken:
+    route: Route, credentials: ClientCredentials, deadline: Deadline, pause: Callable[[float], bool]
+) -> AccessToken | None:
     """
-    Return a new token, after up to three attempts before the *deadline*.
+    Return a new token, after up to three attempts before the *deadline*; None if none is needed.
 
     Args:
         route: The way to the token endpoint.
         credentials: Whose token.
         deadline: When to give up.
-        pause: Called with the seconds to wait before the next attempt. It may return a token
-            that has come from elsewhere meanwhile.
+        pause: Called with the seconds to wait before the next attempt; tells whether a token
+            has come from elsewhere meanwhile.
 
     Raises:
         TokenError: No token could be had.
@@ -49,10 +46,9 @@ def ask(
             seconds = max(seconds, failure.retry_after or 0.0)
             if attempt == _ATTEMPTS or seconds >= deadline.left_to_ask:
                 raise
-        token = pause(seconds)
-        if token is not None:
-            return token
-    raise AssertionError("count never ends")  # for type checkers
+        if pause(seconds):
+            break
+    return None
 
 
 def _attempt(route: Route, credentials: ClientCredentials, deadline: Deadline) -> AccessToken:

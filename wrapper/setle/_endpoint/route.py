@@ -1,114 +1,23 @@
 """The way out to Setle: proxy, TLS settings and transport, for token requests and API calls."""
 
 import os
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
 from .._errors import ConfigurationError
-from .._locks import process
+from .._failure import Failure
 from .._time import Deadline
 from .._version import __version__
-from .base_url import is_loopback
-
-T = TypeVar("T", httpx.BaseTransport, httpx.AsyncBaseTransport)
+from .lent import Lent
 
 USER_AGENT = f"setle-client/{__version__} python-httpx/{httpx.__version__}"
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-# They hold no connection that two processes or loops could get in each other's way with.
-_CONNECTIONLESS = (httpx.MockTransport, httpx.ASGITransport, httpx.WSGITransport)
-
-
-class Lent:
-    """
-    A transport of the user's, which belongs to the process and the event loop that first use it.
-
-    Args:
-        given: The transport, or a callable that makes one, called for each httpx client.
-    """
-
-    def __init__(self, given: object) -> None:
-        self.given = given
-        self._process: object = None
-        self._loop: object = None
-
-    @property
-    def is_made(self) -> bool:
-        """Whether it is made for each httpx client anew."""
-        return callable(self.given) and not isinstance(
-            self.given, httpx.BaseTransport | httpx.AsyncBaseTransport
-        )
-
-    def check(self, kind: type[T]) -> None:
-        """Raise a ConfigurationError if it is no *kind*; a callable's is only known later."""
-        if not self.is_made:
-            self._checked(self.given, kind)
-
-    def take(self, kind: type[T], loop: object = None) -> T:
-        """
-        Return it for an httpx client of this process and *loop*.
-
-        Raises:
-            ConfigurationError: It is no *kind*, or in use elsewhere.
-        """
-        if callable(self.given) and self.is_made:
-            return self._checked(self.given(), kind)
-        transport = self._checked(self.given, kind)
-        if not isinstance(transport, _CONNECTIONLESS):
-            here = process()
-            if self._process not in (None, here) or (loop and self._loop not in (None, loop)):
-                raise ConfigurationError(
-                    f"the transport in httpx_args ({type(transport).__name__}) is in use in another"
-                    " process or event loop; pass a callable that makes one in its place"
-                )
-            self._process, self._loop = here, loop or self._loop
-        return transport
-
-    @staticmethod
-    def _checked(transport: object, kind: type[T]) -> T:
-        if isinstance(transport, kind):
-            return transport
-        serves = "async" if kind is httpx.BaseTransport else "sync"
-        name = type(transport).__name__
-        if kind is httpx.BaseTransport:
-            remedy = "let token requests go another way by token_httpx_args={}"
-        else:
-            remedy = "pass one that is an httpx.AsyncBaseTransport too"
-        raise ConfigurationError(
-            f"a transport in httpx_args ({name}) serves {serves} only; {remedy}"
-        )
-
-
-class _Borrowed(httpx.BaseTransport):
-    """A transport of the user's, which is used but never closed."""
-
-    def __init__(self, transport: httpx.BaseTransport) -> None:
-        self.handle_request = transport.handle_request  # type: ignore[method-assign] # delegates
-
-
-def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) -> dict[str, Any]:
-    """
-    Return *httpx_args* with transports as Lent, and with a direct way to a server on loopback.
-
-    A proxy would get the secret in plain text from there.
-    """
-    args = dict(httpx_args or {})
-    if args.get("transport") is not None and not isinstance(args["transport"], Lent):
-        args["transport"] = Lent(args["transport"])
-    mounts = {
-        pattern: mount if mount is None or isinstance(mount, Lent) else Lent(mount)
-        for pattern, mount in (args.get("mounts") or {}).items()
-    }
-    host = httpx.URL(base_url).host
-    if not mounts and is_loopback(host):
-        mounts[f"all://[{host}]" if ":" in host else f"all://{host}"] = None
-    args["mounts"] = mounts
-    return args
+_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @contextmanager
@@ -118,7 +27,7 @@ def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
         yield
         return
     except OSError as error:
-        names = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+        names = [name for name in _AUTHORITIES if os.environ.get(name)]
         if args.get("cert") or isinstance(args.get("verify"), str) or not names:
             names = ["verify_ssl", "cert"]
         problem = f"{' or '.join(names)} names what cannot be used: {error.strerror or error}"
@@ -131,95 +40,97 @@ def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
     raise ConfigurationError(problem)
 
 
-@lru_cache(maxsize=4)  # loading the authorities takes 20 ms
-def _default_context(trust_env: bool, *_of_environment: str | None) -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=trust_env)
-
-
-def ssl_context(args: Mapping[str, Any]) -> ssl.SSLContext:
-    """
-    Return what *verify*, *cert* and *trust_env* in *args* ask for.
-
-    Raises:
-        ConfigurationError: A file cannot be used.
-    """
-    verify, cert, trust_env = (
-        args.get("verify", True),
-        args.get("cert"),
-        args.get("trust_env", True),
-    )
-    with settings_named(args):
-        if verify is True and cert is None:
-            environment = (os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
-            return _default_context(trust_env, *environment)
-        return httpx.create_ssl_context(verify, cert, trust_env)
-
-
 class Route:
     """
-    The way of token requests.
+    The way of token requests. Equal ones are one, and fail together.
 
     Args:
         base_url: Of the API, checked.
-        args: Arguments for ``httpx.Client``, with transports as Lent.
+        timeout: Seconds that one refresh may take.
+        settings: What decides about the way, as ``httpx.Client`` takes it.
+        transports: Of the user's, by the pattern that they are mounted at; None for the rest.
 
     Attributes:
         host: With its port, for messages.
-        context: The TLS settings.
-        scope: The same for all routes of the same settings.
+        context: The TLS settings; for plain HTTP, which needs no authorities, empty ones.
+        failure: To connect, the last time.
 
     Raises:
         ConfigurationError: One of them cannot be used.
     """
 
-    def __init__(self, base_url: str, args: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        timeout: float,
+        settings: Mapping[str, Any],
+        transports: Mapping[str | None, Lent | None],
+    ) -> None:
         url = httpx.URL(base_url)
+        self.timeout = timeout
         self.host = f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"
-        # Plain HTTP needs no authorities.
-        plain = url.scheme == "http"
-        self.context = ssl_context({"verify": False} if plain else args)
-        self._transports = {None: args.get("transport"), **args["mounts"]}
-        self._args = {
-            "base_url": base_url,
-            "proxy": args.get("proxy"),
-            "trust_env": args.get("trust_env", True),
-            "verify": self.context,
-            # httpx takes no more than Authorization off on the way to another host: the secret
-            # would go along.
-            "follow_redirects": False,
-            # The body's size is limited as it comes, and a compressed one could expand.
-            "headers": {"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
-        }
-        for lent in self._transports.values():
+        self.failure = Failure()
+        self._transports = transports
+        for lent in transports.values():
             if lent is not None:
                 lent.check(httpx.BaseTransport)
-        given = (args.get(name) for name in ("verify", "cert", "proxy", "trust_env"))
-        self.scope: object = (base_url, *given, *self._transports.items())
-        try:
-            hash(self.scope)
-        except TypeError:
-            self.scope = object()
-        if self._transports[None] is None:
-            # A trial, that tells now what is wrong, and imports now what a refresh needs: an
+        with settings_named(settings):
+            verify = settings["verify"] if url.scheme == "https" else False
+            self.context = httpx.create_ssl_context(verify, settings["cert"], settings["trust_env"])
+            self._args = {
+                "base_url": base_url,
+                "proxy": settings["proxy"],
+                "trust_env": settings["trust_env"],
+                "verify": self.context,
+                # httpx takes no more than Authorization off on the way to another host: the
+                # secret would go along.
+                "follow_redirects": False,
+                # The body's size is limited as it comes, and a compressed one could expand.
+                "headers": {"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
+            }
+            # A trial: it tells now what is wrong, and imports now what a refresh needs. An
             # import in its thread would stay half done in a child that is forked meanwhile.
-            with settings_named(args):
-                httpx.Client(**self._args).close()
+            httpx.Client(**self._args).close()
 
     def open(self, deadline: Deadline) -> httpx.Client:
         """Return an httpx client for one attempt before the *deadline*."""
         left = deadline.left_to_ask
-        transports = {pattern: lent and _lend(lent) for pattern, lent in self._transports.items()}
+        taken: Any = {name: lent and _borrowed(lent) for name, lent in self._transports.items()}
         client = httpx.Client(
             # Connecting gets a share, for each address of the host; reading gets all there is.
             timeout=httpx.Timeout(left, connect=min(left, deadline.timeout / 3)),
-            transport=transports.pop(None),
-            mounts=transports,
+            transport=taken.pop(None),
+            mounts=taken,
             **self._args,
         )
         deadline.close = client.close
         return client
 
 
-def _lend(lent: Lent) -> httpx.BaseTransport:
+def route_to(base_url: str, timeout: float, args: Mapping[str, Any]) -> Route:
+    """Return the way of token requests that *args*, with transports as Lent, ask for."""
+    settings = {"verify": True, "cert": None, "proxy": None, "trust_env": True}
+    return _route(
+        base_url,
+        timeout,
+        tuple((name, args.get(name, default)) for name, default in settings.items()),
+        ((None, args.get("transport")), *args["mounts"].items()),
+        tuple(os.environ.get(name) for name in _AUTHORITIES),
+    )
+
+
+@lru_cache(maxsize=64)  # loading the authorities takes 20 ms, too much for each web request
+def _route(base_url: str, timeout: float, settings: Any, transports: Any, _files: Any) -> Route:
+    return Route(base_url, timeout, dict(settings), dict(transports))
+
+
+class _Borrowed(httpx.BaseTransport):
+    """A transport of the user's, which is used but never closed."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self.handle_request = transport.handle_request  # type: ignore[method-assign] # delegates
+
+
+def _borrowed(lent: Lent) -> httpx.BaseTransport:
     transport = lent.take(httpx.BaseTransport)
     return transport if lent.is_made else _Borrowed(transport)

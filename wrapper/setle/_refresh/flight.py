@@ -39,8 +39,7 @@ class Flight:
     Attributes:
         number: The younger, the higher.
         thread: That does it, once it does.
-        scope: What a failure now speaks of: a way out, a way to the credentials, or, None, the
-            key itself.
+        blames: What a failure would be one of now.
         inline: Whether the caller has to do it, as there is no thread to be had.
         leaves_store: Whether it goes on without the store, because another thread hangs in there.
         asked: Whether more was tried than a look into the store.
@@ -60,7 +59,7 @@ class Flight:
         self.number = next(_numbers)
         self.leaves_store = state.store.hangs(self.patience)
         self.thread: int | None = None
-        self.scope: object = None
+        self.blames = state.failure
         self.inline = self.asked = self.calls = False
         self.token: AccessToken | None = None
         self.origin = "endpoint"

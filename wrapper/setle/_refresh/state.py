@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .._errors import SetleError, TokenUnavailableError, twin_of
+from .._failure import Failure
 from .._locks import ReenteredError, exclusive, process
 from .._time import BackOff, Deadline, now, quiet_after
 from .._token import NO_TOKEN, AccessToken, HeldToken
 from ..stores.tolerant import TolerantStore
-from .failures import Failures
 from .flight import Flight
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class KeyState:
         self.held: HeldToken = NO_TOKEN
         self.flight: Flight | None = None
         self.rejected = deque[AccessToken](maxlen=16)
-        self.failures = Failures()
+        self.failure = Failure()
         self._hold = BackOff()
         self._threads: set[Flight] = set()
         self._process = process()
@@ -71,7 +71,7 @@ class KeyState:
         if waited_for is not None:
             if usable:
                 return held.token
-            if waited_for.failure is not None and waited_for.scope in refresher.scopes:
+            if waited_for.failure is not None and waited_for.blames in refresher.failures(self):
                 raise twin_of(waited_for.failure)
             if not mine.left:
                 raise waited_for.unanswered(mine.timeout)
@@ -88,7 +88,7 @@ class KeyState:
         reason = "early" if early else "stale"
         if self.held is NO_TOKEN:
             reason = "rejected" if self.rejected else "first"
-        flight = Flight(self, refresher.timeout, refresher.host, reason)
+        flight = Flight(self, refresher.route.timeout, refresher.route.host, reason)
         refusal = ""
         if len(self._threads) >= _MOST_THREADS:
             refusal = "two refreshes hang already, and no third one is started"
@@ -143,13 +143,15 @@ class KeyState:
         if token is not None:
             self._take(token, flight)
         if failure is None and token is not None:
-            self.failures.clear()
+            self.failure.clear()
+            flight.blames.clear()
         if flight.has_ended:
             return
-        rest = _REST
         if failure is not None:
-            failure = self.failures.note(flight.scope, failure, asked=flight.asked)
-            rest = max(rest, self.failures.left)
+            if flight.asked:
+                flight.blames.count(failure)
+            failure = flight.blames.again(held_back=not flight.asked)
+        rest = max(_REST, self.failure.left)
         if self.flight is flight and (token is None or failure is not None):
             self.held = self.held.resting(rest, until_end=failure is not None)
         self._close(flight, failure)
@@ -163,7 +165,7 @@ class KeyState:
         moment = now()
         return (
             any(not token.has_ended(moment) for token in list(self.rejected))
-            or bool(self.failures.left)
+            or bool(self.failure.left)
             or bool(self._hold.left)
         )
 
@@ -211,8 +213,8 @@ class KeyState:
             self._close(self.flight, None)
         self.held = NO_TOKEN
         self.rejected.clear()
-        self.failures.clear()
-        self._hold = BackOff()
+        self.failure.clear()
+        self._hold.clear()
 
     def _pass_lost_flight(self, waited_for: Flight | None) -> None:
         """End the flight under way if it is past its deadline, or hangs in the store."""
@@ -224,7 +226,8 @@ class KeyState:
             # If nobody has waited, the process may have been stopped meanwhile. Whoever comes
             # now asks anew.
             if waited_for is flight:
-                failure = self.failures.note(flight.scope, failure, asked=True)
+                flight.blames.count(failure)
+                failure = flight.blames.again(held_back=False)
             self._close(flight, failure)
             if flight.deadline.close is not None:
                 with suppress(Exception):  # whatever it was in the middle of

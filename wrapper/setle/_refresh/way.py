@@ -1,11 +1,9 @@
 """The ways to credentials: fixed ones, the environment, or a callable of the user's."""
 
-import hashlib
-
-import attrs
+from functools import lru_cache
 
 from .._credentials import ClientCredentials, CredentialsProvider, Environment, obtain
-from .._locks import exclusive
+from .._failure import Failure
 from ..stores.tolerant import TolerantStore
 from .flight import Flight
 from .registry import state_of
@@ -17,79 +15,76 @@ class Way:
     A way to credentials, and to the state of their key.
 
     Args:
-        provider: The credentials, or foreign code that returns them.
+        provider: The credentials, or foreign code that returns them; None for what the
+            environment says now.
         store: Where their tokens are shared.
         base_url: Where they are for.
+
+    Attributes:
         state: Of their key, as far as it is known.
+        failure: Of the callable.
+
+    Raises:
+        ConfigurationError: They are of another type, or the environment does not hold any.
     """
 
     def __init__(
         self,
-        provider: ClientCredentials | CredentialsProvider,
+        provider: ClientCredentials | CredentialsProvider | None,
         store: TolerantStore,
         base_url: str,
-        state: KeyState,
     ) -> None:
-        self.state = state
-        self._provider, self._store, self._base_url = provider, store, base_url
-        # A callable may read the environment. A digest of it will do, as it holds the secret.
-        environment = repr(attrs.astuple(Environment.read()))
-        self._environment = hashlib.sha256(environment.encode()).digest()
+        environment = Environment.read()  # which a callable may read, too
+        self._provider = environment if provider is None else provider
+        self._parts = (store, base_url, environment, self._provider)
+        self.failure = Failure()
+        if provider is None or not callable(provider):
+            self.state = self._state_of(obtain(self._provider))
+        else:
+            self.state = KeyState(store, "")
 
-    def credentials(self, flight: Flight) -> ClientCredentials:
-        """Return the credentials of now, and remember whose key they lead to."""
+    def credentials(self, flight: Flight) -> tuple[ClientCredentials, KeyState]:
+        """Return the credentials of now and the state of their key, and remember that."""
         flight.calls = True
         try:
             credentials = obtain(self._provider)
         finally:
             flight.calls = False
-        state = state_of(self._store, credentials.key(self._base_url))
+        self.failure.clear()
+        state = self._state_of(credentials)
         if not flight.has_ended:  # else a later call may have answered meanwhile
             self.state = state
-        return credentials
+        return credentials, state
 
-    def is_same(self, other: "Way") -> bool:
-        """Tell whether *other* leads to the same credentials, as far as one can tell."""
-        mine = (self._store, self._base_url, self._environment)
-        if mine != (other._store, other._base_url, other._environment):
-            return False
+    def _state_of(self, credentials: ClientCredentials) -> KeyState:
+        store, base_url, _, _ = self._parts
+        return state_of(store, credentials.key(base_url))
+
+    def __eq__(self, other: object) -> bool:
         try:
-            return bool(self._provider == other._provider)
-        except Exception:  # noqa: BLE001 - foreign code
+            return isinstance(other, Way) and self._parts == other._parts
+        except Exception:  # noqa: BLE001 - a callable's own idea of equality is foreign code
             return False
 
-
-_recent: list[Way] = []  # those with callables, kept without a source; the latest last
-_MANY = 64
-
-
-@exclusive
-def _keep(way: Way) -> None:
-    _recent[:] = [*(old for old in _recent if old is not way), way][-_MANY:]
+    def __hash__(self) -> int:
+        return hash(self._parts[:3])  # a callable may have no hash
 
 
-def way_to(
-    credentials: ClientCredentials | CredentialsProvider | None, store: TolerantStore, base_url: str
-) -> Way:
-    """
-    Return the way to *credentials*; None stands for what the environment says now.
-
-    Equal callables are one way, unless the environment has changed between.
-
-    Raises:
-        ConfigurationError: They are of another type, or the environment does not hold any.
-    """
-    if credentials is None:
-        credentials = Environment.read()
-    if isinstance(credentials, Environment) or not callable(credentials):
-        # Obtained now, to tell at once what is missing.
-        return Way(credentials, store, base_url, state_of(store, obtain(credentials).key(base_url)))
-    way = Way(credentials, store, base_url, KeyState(store, ""))
-    way = next((old for old in list(_recent) if old.is_same(way)), way)
-    _keep(way)
+@lru_cache(maxsize=64)
+def _first(way: Way) -> Way:
+    """Return the first of all equal ways; the most recent ones are kept without a source."""
     return way
 
 
-def forget_ways() -> None:
-    """Forget what callables have returned."""
-    _recent.clear()
+def way_to(
+    provider: ClientCredentials | CredentialsProvider | None, store: TolerantStore, base_url: str
+) -> Way:
+    """Return the way to *provider*: equal callables are one, as long as the environment is."""
+    way = Way(provider, store, base_url)
+    first = _first(way)
+    if way.state.key:  # a secret's file may have changed
+        first.state = way.state
+    return first
+
+
+forget_ways = _first.cache_clear

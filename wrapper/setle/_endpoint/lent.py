@@ -1,0 +1,91 @@
+"""The transports that users give: whose they are, and where else they must not be used."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import httpx
+
+from .._errors import ConfigurationError
+from .._locks import process
+from .base_url import is_loopback
+
+T = TypeVar("T", httpx.BaseTransport, httpx.AsyncBaseTransport)
+
+# They hold no connection that two processes or loops could get in each other's way with.
+_CONNECTIONLESS = (httpx.MockTransport, httpx.ASGITransport, httpx.WSGITransport)
+
+
+class Lent:
+    """
+    A transport of the user's, which belongs to the process and the event loop that first use it.
+
+    Args:
+        given: The transport, or a callable that makes one, called for each httpx client.
+    """
+
+    def __init__(self, given: Any) -> None:
+        self._given = given
+        self._process: object = None
+        self._loop: object = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it is made anew for each httpx client, which then closes it."""
+        return not isinstance(self._given, httpx.BaseTransport | httpx.AsyncBaseTransport)
+
+    def check(self, kind: type[T]) -> None:
+        """Raise a ConfigurationError if it is no *kind*; of a callable's, nobody knows yet."""
+        if not (self.is_made and callable(self._given)):
+            self._checked(self._given, kind)
+
+    def take(self, kind: type[T], loop: object = None) -> T:
+        """
+        Return it for an httpx client of this process and *loop*.
+
+        Raises:
+            ConfigurationError: It is no *kind*, or in use elsewhere.
+        """
+        if self.is_made:
+            return self._checked(self._given(), kind)
+        transport, here = self._checked(self._given, kind), process()
+        if isinstance(transport, _CONNECTIONLESS):
+            return transport
+        if self._process not in (None, here) or (loop and self._loop not in (None, loop)):
+            raise ConfigurationError(
+                f"the transport in httpx_args ({type(transport).__name__}) is in use in another"
+                " process or event loop; pass a callable that makes one in its place"
+            )
+        self._process, self._loop = here, loop or self._loop
+        return transport
+
+    @staticmethod
+    def _checked(transport: object, kind: type[T]) -> T:
+        if isinstance(transport, kind):
+            return transport
+        remedy = "it has to be an httpx.AsyncBaseTransport too"
+        if kind is httpx.BaseTransport:
+            remedy = "let token requests, which are sync, go another way by token_httpx_args={}"
+        name = type(transport).__name__
+        raise ConfigurationError(
+            f"a transport in httpx_args ({name}) is no {kind.__name__}; {remedy}"
+        )
+
+
+def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) -> dict[str, Any]:
+    """
+    Return *httpx_args* with transports as Lent, and with a direct way to a server on loopback.
+
+    A proxy would get the secret in plain text from there.
+    """
+    args = dict(httpx_args or {})
+    if args.get("transport") is not None and not isinstance(args["transport"], Lent):
+        args["transport"] = Lent(args["transport"])
+    mounts = {
+        pattern: mount if mount is None or isinstance(mount, Lent) else Lent(mount)
+        for pattern, mount in (args.get("mounts") or {}).items()
+    }
+    host = httpx.URL(base_url).host
+    if not mounts and is_loopback(host):
+        mounts[f"all://[{host}]" if ":" in host else f"all://{host}"] = None
+    args["mounts"] = mounts
+    return args
