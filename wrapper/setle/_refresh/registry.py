@@ -6,7 +6,7 @@ from .._locks import exclusive
 from ..stores import TokenStore
 from ..stores.memory import MemoryTokenStore
 from ..stores.tolerant import TolerantStore
-from .state import KeyState
+from .state import EVERY, KeyState
 
 # By id, as a store need not be hashable. A state keeps its store, so no id recurs meanwhile.
 _stores: WeakValueDictionary[int, TolerantStore] = WeakValueDictionary()
@@ -37,7 +37,7 @@ def state_of(store: TolerantStore, key: str) -> KeyState:
 
 def forget_everything() -> None:
     """Make every state as new, and empty every memory store."""
-    for state in list(_states.values()):
+    for state in list(EVERY):
         state.forget()
     for store in list(_stores.values()):
         if isinstance(store.store, MemoryTokenStore):

@@ -5,6 +5,7 @@ from _thread import get_ident, start_new_thread
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from .._errors import SetleError, TokenUnavailableError, twin_of
 from .._failure import Failure
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _REST = 1.0  # seconds between two early refreshes that came to nothing
 _MOST_THREADS = 2  # of one key: one that hangs where nothing ends it, and one that goes on
+
+EVERY: WeakSet["KeyState"] = WeakSet()
 
 
 class KeyState:
@@ -44,6 +47,7 @@ class KeyState:
         self._hold = BackOff()
         self._threads: set[Flight] = set()
         self._process = process()
+        EVERY.add(self)
 
     @exclusive
     def next_step(
