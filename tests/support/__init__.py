@@ -12,7 +12,7 @@ from typing import TypeVar
 import attrs
 
 import setle
-from setle._refresh import registry, way
+from setle._refresh.state import EVERY
 from setle.testing import Sandbox
 
 T = TypeVar("T")
@@ -57,10 +57,7 @@ def join_refreshes() -> None:
     deadline = time.monotonic() + 30
     while (
         # One that was only just started has no frame yet.
-        any(
-            state._threads
-            for state in [*registry._states.values(), *(known.state for known in way._recent)]
-        )
+        any(state._threads for state in list(EVERY))
         or any(map(_is_a_refresh, sys._current_frames().values()))
     ):
         assert time.monotonic() < deadline
