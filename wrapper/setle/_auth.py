@@ -47,7 +47,7 @@ class BearerAuth(httpx.Auth):
             return
         request.headers["Authorization"] = _BEARER + self._source.get_token().value
         response = yield request
-        if self.heed(response) and _can_be_sent_again(request):
+        if response.status_code == 401 and self.heed(response) and _can_be_sent_again(request):
             _free(response)
             if _takes(request, self._source.get_token()):
                 self.heed((yield request))
@@ -62,7 +62,7 @@ class BearerAuth(httpx.Auth):
             return
         request.headers["Authorization"] = _BEARER + (await self._source.aget_token()).value
         response = yield request
-        if self.heed(response) and _can_be_sent_again(request):
+        if response.status_code == 401 and self.heed(response) and _can_be_sent_again(request):
             await _free_async(response)
             if _takes(request, await self._source.aget_token()):
                 self.heed((yield request))

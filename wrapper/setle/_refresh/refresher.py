@@ -134,7 +134,10 @@ class Refresher:
             if extend is not None or flight.early or flight.has_ended:
                 return extend
             if time_left <= 0:
-                break  # time to ask without it
+                name = type(store.store).__name__
+                text = f"{name}.lock has been held by another process all the while; asking without"
+                say(logging.WARNING, "lock_held", text, store=name)
+                break
             time.sleep(min(time_left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - spreads load
             pause = min(2 * pause, LONGEST_PAUSE)
             # Whoever waits looks meanwhile, or all of them would queue up only to look.
