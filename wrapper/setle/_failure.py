@@ -13,15 +13,18 @@ class Failure(BackOff):
     The last failure of one thing: of a key, of a way out, or of a way to the credentials.
 
     What the endpoint answers is a failure of the key, and holds for all who use that.
+
+    Attributes:
+        error: What was raised.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._error = SetleError()
+        self.error = SetleError()
 
     def count(self, error: SetleError) -> None:
         """Begin the back-off that *error* asks for."""
-        self._error = error
+        self.error = error
         least = _REFUSAL_DELAY if isinstance(error, TokenRejectedError) else 0.0
         asked_for = error.retry_after if isinstance(error, TokenError) else None
         share = random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
@@ -29,7 +32,7 @@ class Failure(BackOff):
 
     def again(self, *, held_back: bool) -> SetleError:
         """Return the error to raise now."""
-        error = twin_of(self._error)
+        error = twin_of(self.error)
         if isinstance(error, TokenError):
             error.retry_in, error.held_back = self.left or None, held_back
         return error

@@ -11,7 +11,7 @@ from functools import partial
 
 from .._endpoint.ask import ask
 from .._endpoint.route import Route
-from .._errors import SetleError, TokenError, TokenUnavailableError, twin_of
+from .._errors import SetleError, TokenError, TokenRejectedError, TokenUnavailableError, twin_of
 from .._failure import Failure
 from .._log import say
 from .._time import now, stale_after
@@ -75,13 +75,16 @@ class Refresher:
 
     def _refresh(self, flight: Flight, releases: ExitStack) -> None:
         """Get another token, unless somebody else gets one, or has got one, meanwhile."""
-        if self._is_settled(flight):
+        if self._look(flight):
             return
+        # A refusal holds for the credentials of then; a callable may have others by now.
+        self._heed_failures(flight, but=TokenRejectedError)
         flight.blames, flight.asked = self.way.failure, True
         credentials, state = self.way.credentials(flight)
         moves, flight.asked = state is not flight.state, False
-        if not state.adopt(flight) or (moves and self._is_settled(flight)):
+        if not state.adopt(flight) or (moves and self._look(flight)):
             return
+        self._heed_failures(flight)
         extend = self._lock(flight, releases)
         if extend is None or self._look(flight) or flight.has_ended:
             return
@@ -94,20 +97,12 @@ class Refresher:
             if not flight.leaves_store:
                 flight.state.store.save(flight.state.key, token)
 
-    def _is_settled(self, flight: Flight) -> bool:
-        """
-        Tell whether the store holds a token.
-
-        Raises:
-            SetleError: It does not, and something failed of late that asking would take.
-        """
-        if self._look(flight):
-            return True
+    def _heed_failures(self, flight: Flight, but: type[SetleError] | tuple[()] = ()) -> None:
+        """Raise what failed of late that asking would take, *but* not errors of that type."""
         for failure in self.failures(flight.state):
-            if failure.left:
+            if failure.left and not isinstance(failure.error, but):
                 flight.blames = failure
                 raise failure.again(held_back=True)
-        return False
 
     def _look(self, flight: Flight, *, stale: bool = False) -> bool:
         """Take what the store holds, if it is better than the token in use; tell whether it is."""
