@@ -1,11 +1,14 @@
 """What failed last, and how long it is not tried again."""
 
 import random
+from weakref import WeakSet
 
 from ._errors import SetleError, TokenError, TokenRejectedError, twin_of
 from ._time import BackOff
 
 _REFUSAL_DELAY = 30.0
+
+EVERY: WeakSet["Failure"] = WeakSet()
 
 
 class Failure(BackOff):
@@ -20,6 +23,7 @@ class Failure(BackOff):
 
     def __init__(self) -> None:
         super().__init__()
+        EVERY.add(self)
         self.error = SetleError()
 
     def count(self, error: SetleError) -> None:

@@ -68,7 +68,7 @@ class Route:
     ) -> None:
         url = httpx.URL(base_url)
         self.timeout = timeout
-        self.host = f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"
+        self.host: str = f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"
         self.failure = Failure()
         self._transports = transports
         for lent in transports.values():
@@ -76,7 +76,9 @@ class Route:
                 lent.check(httpx.BaseTransport)
         with settings_named(settings):
             verify = settings["verify"] if url.scheme == "https" else False
-            self.context = httpx.create_ssl_context(verify, settings["cert"], settings["trust_env"])
+            self.context: ssl.SSLContext = httpx.create_ssl_context(
+                verify, settings["cert"], settings["trust_env"]
+            )
             self._args = {
                 "base_url": base_url,
                 "proxy": settings["proxy"],

@@ -2,6 +2,7 @@
 
 from weakref import WeakValueDictionary
 
+from .. import _failure
 from .._locks import exclusive
 from ..stores import TokenStore
 from ..stores.memory import MemoryTokenStore
@@ -39,6 +40,8 @@ def forget_everything() -> None:
     """Make every state as new, and empty every memory store."""
     for state in list(EVERY):
         state.forget()
+    for failure in list(_failure.EVERY):
+        failure.clear()
     for store in list(_stores.values()):
         if isinstance(store.store, MemoryTokenStore):
             store.store.clear()

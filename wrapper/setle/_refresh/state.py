@@ -215,9 +215,11 @@ class KeyState:
         """Be as new; who waits for a refresh under way asks anew."""
         if self.flight is not None:
             self._close(self.flight, None)
+        for flight in self._threads:  # what comes of them is nobody's
+            flight.state, flight.leaves_store = KeyState(self.store, ""), True
+        self._threads.clear()
         self.held = NO_TOKEN
         self.rejected.clear()
-        self.failure.clear()
         self._hold.clear()
 
     def _pass_lost_flight(self, waited_for: Flight | None) -> None:
