@@ -1,6 +1,7 @@
 """The way out to Setle: proxy, TLS settings and transport, for token requests and API calls."""
 
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
