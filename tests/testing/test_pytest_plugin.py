@@ -1,11 +1,16 @@
-"""The pytest fixture, and what importing costs."""
+"""The pytest fixtures, and what importing costs."""
 
 import subprocess
 import sys
+from collections.abc import Callable
 
+import anyio
 import pytest
 
+import setle
 import setle.testing
+from setle.testing import Answer, Sandbox, forget_everything
+from tests.support import credentials_of, join_refreshes, source_of
 
 pytest_plugins = ["pytester"]
 
@@ -34,12 +39,162 @@ def test_fixture(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=2)
 
 
-def test_plugin_is_cheap() -> None:
-    """Loading the plugin loads no web server."""
+MOCKED = """
+import httpx, pytest, setle
+
+SETLE = {"status": 200}
+
+
+def answer(request):
+    if request.url.path != "/v1/oauth/token":
+        return httpx.Response(200, json=[], headers={"X-Sent": request.headers["Authorization"]})
+    grant = {"access_token": SETLE["token"], "expires_in": 3600, "token_type": "Bearer"}
+    return httpx.Response(SETLE["status"], json=grant)
+
+
+def connected():
+    return setle.connect(
+        setle.ClientCredentials("id", "secret"),
+        httpx_args={"transport": httpx.MockTransport(answer)},
+    )
+
+
+@pytest.fixture(params=["a client for each test", "a client for all of them"])
+def client(request):
+    return connected() if "each" in request.param else CLIENT
+
+
+CLIENT = connected()
+"""
+
+
+def test_a_mocked_refusal_does_not_fail_the_next_test(pytester: pytest.Pytester) -> None:
+    """After a test in which Setle refuses the credentials, another one is given a token."""
+    pytester.makepyfile(
+        MOCKED
+        + """
+@pytest.mark.parametrize("status", [401, 200, 503, 200, 418, 200])
+def test(client, status):
+    SETLE.update(status=status, token="value")
+    if status == 200:
+        assert client.get_httpx_client().get("/v1/estate/list").status_code == 200
+    else:
+        with pytest.raises(setle.TokenError) as caught:
+            client.get_httpx_client().get("/v1/estate/list")
+        assert caught.value.status_code == status
+        assert not caught.value.held_back
+"""
+    )
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=12)
+
+
+def test_a_mocked_token_does_not_reach_the_next_test(pytester: pytest.Pytester) -> None:
+    """Each test sends the token that its own mock gave out."""
+    pytester.makepyfile(
+        MOCKED
+        + """
+@pytest.mark.parametrize("token", ["first", "second"])
+def test(client, token):
+    SETLE.update(status=200, token=token)
+    sent = client.get_httpx_client().get("/v1/estate/list").headers["X-Sent"]
+    assert sent == f"Bearer {token}"
+"""
+    )
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=4)
+
+
+def test_tests_may_share_a_token(pytester: pytest.Pytester) -> None:
+    """A fixture of the same name that does nothing keeps the token from test to test."""
+    pytester.makepyfile(
+        MOCKED
+        + """
+@pytest.fixture(autouse=True)
+def setle_isolation():
+    pass
+
+
+@pytest.mark.parametrize("token", ["first", "second"])
+def test(token):
+    SETLE.update(status=200, token=token)
+    sent = CLIENT.get_httpx_client().get("/v1/estate/list").headers["X-Sent"]
+    assert sent == "Bearer first"
+"""
+    )
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=2)
+
+
+def test_a_callable_that_failed_is_called_again(sandbox: Sandbox) -> None:
+    """What a callable raised is forgotten, by sources that were made before as well."""
+    working: list[setle.ClientCredentials] = []
+
+    def provider() -> setle.ClientCredentials:
+        return working[0]
+
+    source = source_of(sandbox, credentials=provider)
+    with pytest.raises(setle.TokenUnavailableError, match="raised IndexError"):
+        source.get_token()
+    working.append(credentials_of(sandbox))
+    forget_everything()
+    assert source.get_token().lifetime == 3600
+
+
+def given(sandbox: Sandbox) -> setle.ClientCredentials:
+    return credentials_of(sandbox)
+
+
+def called(sandbox: Sandbox) -> Callable[[], setle.ClientCredentials]:
+    return lambda: credentials_of(sandbox)
+
+
+@pytest.mark.parametrize("credentials", [given, called])
+def test_a_late_answer_reaches_no_later_test(
+    sandbox: Sandbox,
+    credentials: Callable[
+        [Sandbox], setle.ClientCredentials | Callable[[], setle.ClientCredentials]
+    ],
+) -> None:
+    """A token that was on its way when everything was forgotten is nobody's."""
+    source = source_of(sandbox, credentials=credentials(sandbox))
+
+    async def ask_and_give_up() -> None:
+        with anyio.move_on_after(0):
+            await source.aget_token()
+
+    with sandbox.hold():
+        anyio.run(ask_and_give_up)
+        sandbox.wait_for(token_requests=1)
+        forget_everything()
+    join_refreshes()
+    assert source.current_token() is None
+    sandbox.script_token(Answer(401))
+    with pytest.raises(setle.TokenRejectedError):
+        source.get_token()
+
+
+def test_forgets_where_there_is_nothing_to_forget() -> None:
+    """Without a source it does nothing, and loads neither httpx nor the core."""
     ran = python(
-        "import sys, setle.testing.pytest_plugin; print({'starlette', 'uvicorn'} & {*sys.modules})"
+        "import sys; from setle.testing import forget_everything; forget_everything();"
+        " print({'httpx', 'setle._refresh', 'starlette'} & {*sys.modules})"
     )
     assert (ran.stdout, ran.stderr) == ("set()\n", "")
+
+
+def test_plugin_is_cheap(pytester: pytest.Pytester) -> None:
+    """A run in which nobody uses the package loads no web server, no httpx and no core of it."""
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test():
+            heavy = {"starlette", "uvicorn", "httpx", "setle._refresh", "setle.testing._sandbox"}
+            assert "setle.testing.pytest_plugin" in sys.modules
+            assert not heavy & {*sys.modules}
+        """
+    )
+    # Other plugins load what they like.
+    alone = ("-p", "no:pytester", "-p", "no:anyio", "-p", "no:cacheprovider")
+    pytester.runpytest_subprocess("-W", "error", *alone).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("absent", ["starlette", "uvicorn"])
@@ -58,7 +213,7 @@ def test_extra_missing(absent: str) -> None:
 
 def test_names() -> None:
     """The public names are these, and a wrong one is an ordinary error."""
-    assert setle.testing.__all__ == ["Answer", "Record", "Sandbox"]
+    assert setle.testing.__all__ == ["Answer", "Record", "Sandbox", "forget_everything"]
     assert all(getattr(setle.testing, name) for name in setle.testing.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Sandcastle'"):
         _ = setle.testing.Sandcastle

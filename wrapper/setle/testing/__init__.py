@@ -1,17 +1,19 @@
 """
 A Setle to test against: a real HTTP server on loopback.
 
-Needs the extra: ``pip install 'setle-client[sandbox]'``. With pytest, the
-fixture ``setle_sandbox`` is a running `Sandbox`.
+Needs the extra: ``pip install 'setle-client[sandbox]'``. With pytest, the fixture
+``setle_sandbox`` is a running `Sandbox`, and no test meets a token or a failure of another
+one. `forget_everything` does that without pytest, and needs no extra.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._answer import Answer, Record
+    from ._forget import forget_everything
     from ._sandbox import Sandbox
 
-__all__ = ["Answer", "Record", "Sandbox"]
+__all__ = ["Answer", "Record", "Sandbox", "forget_everything"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +21,10 @@ def __getattr__(name: str) -> Any:
     # plugin, also where the extra is not installed.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "forget_everything":
+        from ._forget import forget_everything
+
+        return forget_everything
     try:
         from . import _answer, _sandbox
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The pytest fixture, registered for everybody who installs the distribution."""
+"""The pytest fixtures, registered for everybody who installs the distribution."""
 
 from typing import TYPE_CHECKING
 
@@ -17,3 +17,16 @@ def setle_sandbox() -> "Iterator[Sandbox]":
 
     with Sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def setle_isolation() -> None:
+    """
+    Let each test start without a token, a failure or a back-off of another one.
+
+    Tests that are to share a token, with the real service, say, override this fixture by one
+    of the same name that does nothing.
+    """
+    from ._forget import forget_everything
+
+    forget_everything()
