@@ -152,19 +152,26 @@ class Refresher:
         """Log what came of *flight*."""
         token, reason = flight.token, flight.reason
         if failure is not None:
+            failure = flight.failure or failure  # which knows when it is tried again
             lasts = max(0.0, flight.state.held.token.end.monotonic - now().monotonic)
-            level = logging.WARNING if lasts else logging.DEBUG
             text = f"no new access token ({reason}): {failure}"
             text += f"; the token in use lasts another {lasts:.0f} s" if lasts else ""
-            error = type(failure).__name__
-            say(level, "refresh_failed", text, reason=reason, error=error, lasts=lasts)
+            say(
+                logging.WARNING if lasts else logging.DEBUG,
+                "refresh_failed",
+                text,
+                reason=reason,
+                error=type(failure).__name__,
+                lasts=lasts,
+                retry_in=getattr(failure, "retry_in", None),
+            )
         if token is not None:
-            came = "from the store" if flight.origin == "store" else f"in {seconds:.2f} s"
-            text = f"access token {token.fingerprint} {came}, good for {token.lifetime:g} s"
+            took = f" in {seconds:.2f} s" if flight.origin == "endpoint" else ""
+            text = f"access token {token.fingerprint} from the {flight.origin}{took}, good for"
             say(
                 logging.INFO,
                 "token_new",
-                f"{text} ({reason})",
+                f"{text} {token.lifetime:g} s ({reason})",
                 fingerprint=token.fingerprint,
                 lifetime=token.lifetime,
                 origin=flight.origin,
