@@ -1,0 +1,255 @@
+"""Every record of the logger ``setle``, as docs/log.md promises it."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import setle
+from setle.testing import Answer, Sandbox
+from tests.support import Clock, credentials_of, join_refreshes, source_of
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "log.md").read_text("utf-8")
+ROWS = re.findall(r"^\| `(\w+)` \| ([A-Z]+) \| .* \| (.*) \|$", DOCUMENT, re.MULTILINE)
+DESCRIBED = re.findall(r"^\| `(\w+)` \| (?![A-Z]+ \|)", DOCUMENT, re.MULTILINE)
+OURS = {*logging.makeLogRecord({}).__dict__, "message", "asctime"}
+
+Scene = Callable[[Sandbox, Clock], None]
+
+
+class Ailing(setle.MemoryTokenStore):
+    """A store that fails while it is told to."""
+
+    fails = True
+
+    def load(self, key: str) -> setle.AccessToken | None:
+        if self.fails:
+            raise PermissionError(13, "Permission denied", "/var/cache/token")
+        return super().load(key)
+
+
+class Keeping(logging.Handler):
+    """Keeps the records, so that a test looks at them while it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.kept.append(record)
+
+
+def issue(sandbox: Sandbox, *values: str) -> None:
+    """Let the next tokens be these."""
+    for value in values:
+        grant = {"access_token": value, "expires_in": 3600, "token_type": "Bearer"}
+        sandbox.script_token(Answer(json=grant))
+
+
+def first(sandbox: Sandbox, clock: Clock) -> None:
+    issue(sandbox, "token-1")
+    source_of(sandbox).get_token()
+
+
+def rejected(sandbox: Sandbox, clock: Clock) -> None:
+    issue(sandbox, "token-1", "token-2")
+    sandbox.script_api(Answer(200), Answer(401), Answer(200))
+    source = source_of(sandbox)
+    with httpx.Client(auth=setle.BearerAuth(source), base_url=sandbox.base_url) as http:
+        http.get("/v1/estate/list").raise_for_status()
+        http.get("/v1/estate/list").raise_for_status()
+
+
+def refused_early(sandbox: Sandbox, clock: Clock) -> None:
+    issue(sandbox, "token-1")
+    source = source_of(sandbox)
+    source.get_token()
+    clock.go_on(3_421.0)
+    sandbox.script_token(Answer(403, json={"message": sandbox.client_secret}))
+    source.get_token()
+    join_refreshes()
+
+
+def refused(sandbox: Sandbox, clock: Clock) -> None:
+    sandbox.script_token(Answer(403, json={"message": sandbox.client_secret}))
+    with pytest.raises(setle.TokenRejectedError):
+        source_of(sandbox).get_token()
+
+
+def store_ails(sandbox: Sandbox, clock: Clock) -> None:
+    issue(sandbox, "token-1")
+    source_of(sandbox, store=Ailing()).get_token()
+
+
+def store_recovers(sandbox: Sandbox, clock: Clock) -> None:
+    issue(sandbox, "token-1", "token-2")
+    store = Ailing()
+    source = source_of(sandbox, store=store)
+    source.invalidate(source.get_token())
+    store.fails = False
+    source.get_token()
+
+
+SCENES: dict[tuple[str, str], Scene] = {
+    ("token_new", "INFO"): first,
+    ("token_dropped", "INFO"): rejected,
+    ("refresh_failed", "WARNING"): refused_early,
+    ("refresh_failed", "DEBUG"): refused,
+    ("store_failed", "WARNING"): store_ails,
+    ("store_failed", "DEBUG"): store_ails,
+    ("store_works", "INFO"): store_recovers,
+}
+
+
+@pytest.fixture
+def records(caplog: pytest.LogCaptureFixture) -> Iterator[list[logging.LogRecord]]:
+    handler, logger = Keeping(), logging.getLogger("setle")
+    logger.addHandler(handler)
+    caplog.set_level(logging.DEBUG, "setle")
+    yield handler.kept
+    logger.removeHandler(handler)
+
+
+def attributes(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in OURS}
+
+
+def told(records: list[logging.LogRecord], event: str) -> list[dict[str, Any]]:
+    """Return the attributes of each record of *event*, without their prefix."""
+    return [
+        {name.removeprefix("setle_"): value for name, value in attributes(record).items()}
+        for record in records
+        if vars(record).get("setle_event") == event
+    ]
+
+
+@pytest.mark.parametrize(("event", "level", "names"), ROWS)
+def test_a_documented_record_is_emitted(
+    sandbox: Sandbox,
+    clock: Clock,
+    records: list[logging.LogRecord],
+    event: str,
+    level: str,
+    names: str,
+) -> None:
+    """Each row comes about for real, at its level, with its attributes and no others."""
+    SCENES[event, level](sandbox, clock)
+    found = [
+        record
+        for record in records
+        if (vars(record).get("setle_event"), record.levelname) == (event, level)
+    ]
+    assert found
+    wanted = {"event", *re.findall(r"`(\w+)`", names)}
+    for record in found:
+        assert attributes(record).keys() == {f"setle_{name}" for name in wanted}
+
+
+@pytest.mark.parametrize("scene", dict.fromkeys(SCENES.values()))
+def test_no_record_holds_a_secret_or_a_token(
+    sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord], scene: Scene
+) -> None:
+    """Neither a message nor an attribute does, whatever happens, at any level."""
+    scene(sandbox, clock)
+    assert records
+    for record in records:
+        everything = f"{record.getMessage()} {vars(record)!r}"
+        assert sandbox.client_secret not in everything
+        assert "token-" not in everything
+        assert "Bearer " not in everything
+
+
+def test_every_record_is_documented() -> None:
+    """Each event that the code names has its rows, and each attribute its description."""
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "wrapper").rglob("*.py"))
+    events = re.findall(r"\bsay\(\s*[^\"()]+,\s*\"(\w+)\"", code)
+    assert len(events) == len(re.findall(r"(?<!def )\bsay\(", code))
+    assert {*events} == {event for event, _, _ in ROWS}
+    assert SCENES.keys() == {(event, level) for event, level, _ in ROWS}
+    assert {*DESCRIBED} == {name for _, _, names in ROWS for name in re.findall(r"`(\w+)`", names)}
+
+
+def test_a_new_token_says_why_and_whence(
+    sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
+) -> None:
+    """First, early, stale, rejected: from the endpoint in some time, or from the store."""
+    store = setle.MemoryTokenStore()
+    source = source_of(sandbox, store=store)
+    tokens = [source.get_token()]
+    clock.go_on(3_421.0)
+    source.get_token()
+    join_refreshes()
+    tokens.append(source.get_token())
+    clock.go_on(3_571.0)
+    tokens.append(source.get_token())
+    source.invalidate(tokens[-1])
+    tokens.append(source.get_token())
+    source.invalidate(tokens[-1])
+    stored = setle.AccessToken("stored", tokens[-1].expires_at, 3600.0)
+    store.save(credentials_of(sandbox).key(sandbox.base_url), stored)
+    clock.go_on(1.0)
+    tokens.append(source.get_token())
+    new = told(records, "token_new")
+    assert [token["reason"] for token in new] == ["first", "early", "stale", "rejected", "rejected"]
+    assert [token["origin"] for token in new] == [*["endpoint"] * 4, "store"]
+    assert [token["fingerprint"] for token in new] == [token.fingerprint for token in tokens]
+    assert {token["lifetime"] for token in new} == {3600.0}
+    assert all(0 <= token["seconds"] < 30 for token in new)
+    messages = [record.getMessage() for record in records]
+    assert re.search(
+        r"^access token [0-9a-f]{8} from the endpoint in \d+\.\d\d s, good for 3600 s \(first\)$",
+        "\n".join(messages),
+        re.MULTILINE,
+    )
+    assert f"access token {stored.fingerprint} from the store, good for 3600 s (rejected)" in (
+        messages
+    )
+
+
+def test_a_dropped_token_is_named(
+    sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
+) -> None:
+    """The fingerprint is that of the token that had been new before."""
+    rejected(sandbox, clock)
+    [dropped] = told(records, "token_dropped")
+    old, new = told(records, "token_new")
+    assert dropped["fingerprint"] == old["fingerprint"] != new["fingerprint"]
+    assert f"access token {old['fingerprint']} dropped, as the API rejected it" in (
+        record.getMessage() for record in records
+    )
+
+
+def test_a_failed_early_refresh_says_how_long_all_is_well(
+    sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
+) -> None:
+    """The warning names the reason, what the token in use has left, and the next attempt."""
+    refused_early(sandbox, clock)
+    [failed] = told(records, "refresh_failed")
+    assert failed["reason"] == "early"
+    assert failed["error"] == "TokenRejectedError"
+    assert failed["lasts"] == pytest.approx(3600 - 3421)
+    assert failed["retry_in"] == 30.0
+    [message] = [record.getMessage() for record in records if record.levelname == "WARNING"]
+    assert "no new access token (early): Setle refused the client credentials" in message
+    assert message.endswith("not asked again for 30 s; the token in use lasts another 179 s")
+
+
+def test_trouble_with_a_store_is_told_once(
+    sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
+) -> None:
+    """One warning names class, method and place; the rest is for who debugs; its end is told."""
+    store_recovers(sandbox, clock)
+    levels = [record.levelname for record in records if "Ailing" in record.getMessage()]
+    assert levels[0] == "WARNING"
+    assert {*levels[1:-1]} == {"DEBUG"}
+    assert levels[-1] == "INFO"
+    for failed in told(records, "store_failed"):
+        assert failed["store"] == "Ailing.load"
+        assert failed["problem"] == "PermissionError: Permission denied (/var/cache/token)"
+    [works] = told(records, "store_works")
+    assert works["store"] == "Ailing.load"
