@@ -2,45 +2,48 @@
 A fleet in virtual time: many processes, one store, one token endpoint.
 
 What decides when a token is refreshed is the package's own: ``HeldToken``, ``refresh_after``,
-``stale_after`` and the pauses. What a refresh does step by step is
-written down here once more, because the package does it in threads and in real time.
+``stale_after`` and the pauses, with its clocks put to the virtual time. What a refresh does
+step by step is written down here once more, because the package does it in threads and in
+real time.
 """
 
 import heapq
 import random
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import TypeVar
 
-from setle._refresh.refresher import _LONGEST_PAUSE, _PAUSE
-from setle._source import _REST as _PAUSE_EARLY
-from setle._time import Instant, refresh_after, stale_after
+from setle import _time
+from setle._refresh.refresher import LONGEST_PAUSE, PAUSE
+from setle._refresh.state import _REST as _PAUSE_EARLY
+from setle._time import Instant, quiet_after, refresh_after, stale_after
 from setle._token import NO_TOKEN, AccessToken, HeldToken
 from setle.stores.redis import _REST as _LEFT_ALONE
 
 from ._fleet_store import Assumed, Seen, Store
 
-Spread = Callable[[AccessToken], HeldToken]
+Spread = Callable[[AccessToken, float], HeldToken]
 Steps = Iterator[float]
 T = TypeVar("T")
 
 
-def jittered(token: AccessToken) -> HeldToken:
+def jittered(token: AccessToken, quiet: float) -> HeldToken:
     """Hold *token* as the package does: each process draws its own refresh instant."""
-    return HeldToken.of(token, early=True)
+    return HeldToken.drawn(token, 0, quiet=quiet)
 
 
-def together(token: AccessToken) -> HeldToken:
+def together(token: AccessToken, _: float) -> HeldToken:
     """Hold *token* with the same refresh instant in every process."""
     issued, lifetime = token.issued_at(), token.lifetime
-    return HeldToken(
-        token, issued.after(refresh_after(lifetime, 0.5)), issued.after(stale_after(lifetime))
-    )
+    refresh = issued.after(refresh_after(lifetime, 0.5))
+    return HeldToken(token, 0, refresh, issued.after(stale_after(lifetime)))
 
 
-def late(token: AccessToken) -> HeldToken:
+def late(token: AccessToken, _: float) -> HeldToken:
     """Hold *token* without an early refresh: all wait once it is stale."""
-    return HeldToken.of(token, early=False)
+    stale = token.issued_at().after(stale_after(token.lifetime))
+    return HeldToken(token, 0, stale, stale)
 
 
 class Fleet:
@@ -50,7 +53,7 @@ class Fleet:
     Args:
         size: How many.
         lifetime: Of every token, in seconds.
-        spread: How a process holds a new token.
+        spread: How a process holds a token, and how long no early refresh of it begins.
         assumed: Of the world.
     """
 
@@ -69,14 +72,28 @@ class Fleet:
 
     def warm_up(self) -> None:
         """Give every process the same token, new at this moment, without counting that."""
-        token = self._issue()
-        self._store.save(self._now, token)
-        self._held = [self._spread(token) for _ in self._held]
+        with self._virtual_time():
+            token = self._issue()
+            self._store.save(self._now, token)
+            self._held = [self._spread(token, 0.0) for _ in self._held]
         self.seen.commands.clear()
         self.seen.seconds.clear()
 
     def run(self, until: float) -> None:
         """Let all of them call at random until then, and finish what is under way."""
+        with self._virtual_time():
+            self._run(until)
+
+    @contextmanager
+    def _virtual_time(self) -> Iterator[None]:
+        clocks = _time.monotonic, _time.wall
+        _time.monotonic = _time.wall = lambda: self._now
+        try:
+            yield
+        finally:
+            _time.monotonic, _time.wall = clocks
+
+    def _run(self, until: float) -> None:
         for process in range(len(self._held)):
             self._call_later(process)
         while self._queue:
@@ -106,12 +123,12 @@ class Fleet:
         self._under_way += 1
         self.seen.at_once = max(self.seen.at_once, self._under_way)
         token = yield from self._look(process)
+        quiet = quiet_after(self._lifetime)
         if token is None:
-            token = yield from self._lock_and_ask(process, early=began < stale)
+            token, quiet = yield from self._lock_and_ask(process, early=began < stale)
         self._under_way -= 1
         if token is None:
-            until = self._instant().after(_PAUSE_EARLY)
-            self._held[process] = self._held[process].resting(until, failed=False)
+            self._held[process] = self._held[process].resting(_PAUSE_EARLY, until_end=False)
             self._call_later(process)
             return
         # Early, nobody waits, until the old token goes stale before the new one is there.
@@ -121,34 +138,41 @@ class Fleet:
         if first < self._now:
             self.seen.held_up += 1
             self.seen.worst_wait = max(self.seen.worst_wait, self._now - first)
-        self._held[process] = self._spread(token)
+        self._held[process] = self._spread(token, quiet)
         self._call_later(process)
 
     def _lock_and_ask(
         self, process: int, *, early: bool
-    ) -> Generator[float, None, AccessToken | None]:
-        """Take the lock, look again, ask, save; None if it is taken and nobody waits."""
-        give_up, pause = self._now + self._assumed.lock_wait, _PAUSE
+    ) -> Generator[float, None, tuple[AccessToken | None, float]]:
+        """
+        Take the lock, look again, ask, save.
+
+        Returns:
+            The token, None if the lock is taken and nobody waits, and how long no early refresh
+            of it begins.
+        """
+        quiet = quiet_after(self._lifetime)
+        give_up, pause = self._now + self._assumed.lock_wait, PAUSE
         while (locked := (yield from self._send(process, self._store.lock, process))) is False:
             if early:
-                return None
+                return None, quiet
             if self._now > give_up:
                 break
             yield self._now + pause * random.uniform(0.5, 1.0)
             if token := (yield from self._look(process)):
-                return token
-            pause = min(2 * pause, _LONGEST_PAUSE)
+                return token, quiet
+            pause = min(2 * pause, LONGEST_PAUSE)
         token = yield from self._look(process)
         if token is None:
             if locked:
                 yield from self._send(process, self._store.extend, process)
-            token = self._issue()
+            token, quiet = self._issue(), 0.0
             self.seen.requests += 1
             yield self._now + self._assumed.request
             yield from self._send(process, self._store.save, token)
         if locked:
             yield from self._send(process, self._store.unlock, process)
-        return token
+        return token, quiet
 
     def _look(self, process: int) -> Generator[float, None, AccessToken | None]:
         """Return what the store holds, if it is better than what *process* holds."""

@@ -19,7 +19,7 @@ class Assumed:
         service: What the store is busy with one command; the others queue meanwhile.
         patience: What the client waits for a reply, as ``RedisTokenStore.from_url`` sets it.
         lease: For which the lock is held unless it is released.
-        lock_wait: What a refresh waits for the lock: half its deadline.
+        lock_wait: What a refresh waits for the lock: until a third of its deadline is left.
     """
 
     rate: float = 1.0
@@ -28,7 +28,7 @@ class Assumed:
     service: float = 0.00001
     patience: float = 0.5
     lease: float = 6.0
-    lock_wait: float = 7.5
+    lock_wait: float = 10.0
 
 
 @attrs.define
