@@ -22,7 +22,8 @@ TEN_YEARS = 315_360_000.0
 def failed(
     status: int, body: bytes | str = b"", headers: dict[str, str] | None = None
 ) -> setle.TokenError:
-    return failure_of(httpx.Response(status, content=body, headers=headers), SECRET)
+    content = body.encode() if isinstance(body, str) else body
+    return failure_of(httpx.Response(status, headers=headers), content, SECRET)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +127,9 @@ def test_no_messages(body: bytes) -> None:
 
 
 def test_body_that_was_not_read() -> None:
-    """A body that could not be read has no messages, and its status counts all the same."""
-    error = failure_of(httpx.Response(401, stream=httpx.ByteStream(b"{}")), SECRET)
+    """An answer whose body was not read has no messages, and its status counts all the same."""
+    unread = httpx.Response(401, stream=httpx.ByteStream(b'{"message": "unread"}'))
+    error = failure_of(unread, b"", SECRET)
     assert type(error) is setle.TokenRejectedError
     assert error.messages == []
 
@@ -135,8 +137,8 @@ def test_body_that_was_not_read() -> None:
 @pytest.mark.parametrize("secret", ['say "please"', "back\\slash", 'both \\" at once', "/plain/"])
 def test_secret_that_json_escapes(secret: str) -> None:
     """A secret is blanked in an object as well, where JSON writes it in another way."""
-    body = json.dumps({"message": [{"value": secret}, secret]})
-    error = failure_of(httpx.Response(400, content=body), secret)
+    body = json.dumps({"message": [{"value": secret}, secret]}).encode()
+    error = failure_of(httpx.Response(400), body, secret)
     assert error.messages == ['{"value": "***"}', "***"]
 
 
@@ -178,7 +180,7 @@ def test_any_date(day: str, rest: str) -> None:
 def test_any_echo(secret: str, before: object, after: str, as_key: bool) -> None:
     """Wherever in a message a server echoes the secret, it is not in the error."""
     echo = {secret: before} if as_key else [before, secret + after]
-    error = failure_of(httpx.Response(400, content=json.dumps({"message": echo})), secret)
+    error = failure_of(httpx.Response(400), json.dumps({"message": echo}).encode(), secret)
     assert all(isinstance(message, str) for message in error.messages)
     assert secret not in str(error) + "".join(error.messages)
 

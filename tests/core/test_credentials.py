@@ -12,6 +12,7 @@ import pytest
 
 import setle
 from setle.testing import Sandbox
+from tests.support import Clock
 
 ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
 SECRET = "5f0c" * 16
@@ -23,7 +24,8 @@ BAD_VALUES = [
     ("\n", "is missing or empty"),
     ("sho\nwn", "contains a line break"),
     ("sho\rwn", "contains a line break"),
-    ("shown\r\n", "contains a line break"),
+    ("\nshown", "contains a line break"),
+    ("shown \n", "begins or ends with a blank"),
     ("shöwn", "is not ASCII"),
     ("shown\u200b", "is not ASCII"),
     (" shown", "begins or ends with a blank"),
@@ -159,10 +161,13 @@ def test_missing_variable(name: str, env: Callable[[str, object], None]) -> None
     ],
 )
 def test_bad_secret_file(
-    content: bytes, problem: str, tmp_path: Path, env: Callable[[str, object], None]
+    content: bytes,
+    problem: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    env: Callable[[str, object], None],
 ) -> None:
     """A file that holds no secret is named by its variable, and its content is not shown."""
-    file = tmp_path / "secret"
+    file = tmp_path_factory.mktemp("mounted") / "secret"
     file.write_bytes(content)
     env("SETLE_CLIENT_ID", ID)
     env("SETLE_CLIENT_SECRET_FILE", file)
@@ -178,12 +183,21 @@ def test_bad_secret_file(
 def test_unreadable_secret_file(
     path: str, problem: str, env: Callable[[str, object], None]
 ) -> None:
-    """A file that cannot be read is not named: somebody may have put the secret there."""
+    """What is no path is not shown: somebody may have put the secret there."""
     env("SETLE_CLIENT_ID", ID)
     env("SETLE_CLIENT_SECRET_FILE", path)
     message = refused(setle.ClientCredentials.from_env)
     assert "SETLE_CLIENT_SECRET_FILE names cannot be read" in message
     assert problem in message
+
+
+@pytest.mark.parametrize("path", ["/run/secrets/setle", "secrets/setle"])
+def test_path_of_an_unreadable_secret_file(path: str, env: Callable[[str, object], None]) -> None:
+    """What is a path is shown, so that the file that is missing can be put there."""
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET_FILE", path)
+    message = refused(setle.ClientCredentials.from_env)
+    assert f"SETLE_CLIENT_SECRET_FILE names ({path}) cannot be read: No such file" in message
 
 
 def test_both_set(tmp_path: Path, env: Callable[[str, object], None]) -> None:
@@ -200,13 +214,57 @@ def test_missing_at_once(setle_sandbox: Sandbox) -> None:
     assert refused(lambda: source_of(None, setle_sandbox)).startswith("SETLE_CLIENT_ID ")
 
 
-def test_lost_later(setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables that are gone when a token is needed are a configuration error there."""
-    monkeypatch.setenv("SETLE_CLIENT_ID", ID)
-    monkeypatch.setenv("SETLE_CLIENT_SECRET", SECRET)
-    source = source_of(None, setle_sandbox)
+def test_a_source_keeps_the_variables_it_was_made_with(
+    setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables that change later are those of the next source: no tenant gets another's token."""
+    tokens = []
+    sources = []
+    for client_id in (setle_sandbox.client_id, ID):
+        setle_sandbox.client_id = client_id
+        monkeypatch.setenv("SETLE_CLIENT_ID", client_id)
+        monkeypatch.setenv("SETLE_CLIENT_SECRET", setle_sandbox.client_secret)
+        sources.append(source_of(None, setle_sandbox))
+        tokens.append(sources[-1].get_token())
+    assert [source.get_token() for source in sources] == tokens
+    assert tokens[0] != tokens[1]
     monkeypatch.delenv("SETLE_CLIENT_ID")
-    assert refused(source.get_token).startswith("SETLE_CLIENT_ID ")
+    sources[1].invalidate(tokens[1])
+    sources[1].get_token()
+    assert setle_sandbox.tokens_issued == 3
+
+
+def test_a_secret_file_that_is_rotated_is_picked_up(
+    setle_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source reads the file again for each token request, and after a refusal at once."""
+    file = tmp_path / "secret"
+    file.write_text(setle_sandbox.client_secret)
+    monkeypatch.setenv("SETLE_CLIENT_ID", setle_sandbox.client_id)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
+    source = source_of(None, setle_sandbox)
+    source.invalidate(source.get_token())
+    setle_sandbox.rotate_secret()
+    for _ in range(2):
+        with pytest.raises(setle.TokenRejectedError):
+            source.get_token()
+    file.write_text(setle_sandbox.client_secret)
+    source.get_token()
+    assert setle_sandbox.token_requests == 3
+
+
+def test_a_secret_file_that_goes_later(
+    setle_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is gone when a token is needed is a configuration error there."""
+    file = tmp_path / "secret"
+    file.write_text(SECRET)
+    monkeypatch.setenv("SETLE_CLIENT_ID", ID)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
+    source = source_of(None, setle_sandbox)
+    file.unlink()
+    with pytest.raises(setle.ConfigurationError, match="SETLE_CLIENT_SECRET_FILE names"):
+        source.get_token()
     assert setle_sandbox.token_requests == 0
 
 
@@ -298,22 +356,58 @@ def test_callable_raises(setle_sandbox: Sandbox) -> None:
     assert setle_sandbox.token_requests == 0
 
 
-def test_callable_recovers(setle_sandbox: Sandbox) -> None:
-    """A callable that failed is called again at the next need, without any back-off."""
-    good = setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
-    results = iter([good])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_callable_that_fails_backs_off(setle_sandbox: Sandbox, clock: Clock, known: bool) -> None:
+    """A vault that is down is not asked by each call, whether it has ever answered or not."""
+    calls: list[None] = []
+    down = not known
 
     def provide() -> setle.ClientCredentials:
-        if not failed:
-            failed.append(None)
+        calls.append(None)
+        if down:
             raise OSError
-        return next(results)
+        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
 
-    failed: list[None] = []
     source = source_of(provide, setle_sandbox)
-    with pytest.raises(setle.TokenUnavailableError):
-        source.get_token()
+    if known:
+        source.invalidate(source.get_token())
+        calls.clear()
+        down = True
+    errors = []
+    for _ in range(50):
+        with pytest.raises(setle.TokenUnavailableError, match="raised OSError") as caught:
+            source.get_token()
+        errors.append(caught.value)
+    assert len(calls) == 1
+    assert [error.held_back for error in errors] == [False] + [True] * 49
+    down = False
+    clock.go_on(1)
     source.get_token()
+    assert len(calls) == 2
+
+
+def test_a_callable_that_fails_holds_no_other_up(setle_sandbox: Sandbox) -> None:
+    """Its back-off is its own, though the token would be the same."""
+    good = setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+    store = setle.MemoryTokenStore()
+    down = False
+
+    def provide() -> setle.ClientCredentials:
+        if down:
+            raise OSError
+        return good
+
+    vault, fixed = (
+        setle.TokenSource(credentials, base_url=setle_sandbox.base_url, store=store)
+        for credentials in (provide, good)
+    )
+    vault.invalidate(vault.get_token())
+    down = True
+    with pytest.raises(setle.TokenUnavailableError, match="raised OSError"):
+        vault.get_token()
+    token = fixed.get_token()
+    assert vault.get_token() == token
+    assert setle_sandbox.token_requests == 2
 
 
 @pytest.mark.parametrize("result", [None, "shown", ("shown", SECRET), object()])

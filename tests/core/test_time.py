@@ -1,10 +1,12 @@
-"""The arithmetic of a token's life, with plain numbers."""
+"""The arithmetic of a token's life and of waiting, with plain numbers."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setle._time import BackOff, Instant, refresh_after, stale_after
+from setle import _time
+from setle._time import BackOff, Deadline, Instant, quiet_after, refresh_after, stale_after
+from tests.support import Clock
 
 lifetimes = st.floats(1e-3, 315_360_000.0)
 
@@ -69,54 +71,99 @@ def test_or_earlier() -> None:
     assert Instant(10.0, 200.0).or_earlier(Instant(20.0, 100.0)) == (10.0, 100.0)
 
 
-def delays(back_off: BackOff, times: int, **more: float) -> list[float]:
+def test_or_later() -> None:
+    """Of two moments the later is taken for each clock by itself."""
+    assert Instant(10.0, 200.0).or_later(Instant(20.0, 100.0)) == (20.0, 200.0)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "quiet"), [(1.0, 0.025), (60.0, 1.5), (200.0, 5.0), (3600.0, 5.0)]
+)
+def test_quiet(lifetime: float, quiet: float) -> None:
+    """After a token was loaded there is no early refresh for half the window, up to 5 seconds."""
+    assert quiet_after(lifetime) == pytest.approx(quiet)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "passed", "left", "left_to_ask"),
+    [(15.0, 0.0, 15.0, 14.5), (15.0, 14.75, 0.25, 0.0), (2.0, 0.0, 2.0, 1.8), (2.0, 9.0, 0.0, 0.0)],
+)
+def test_deadline(timeout: float, passed: float, left: float, left_to_ask: float) -> None:
+    """Asking ends half a second or a tenth before the deadline, and nothing is left after it."""
+    instants = iter([100.0, 100.0 + passed, 100.0 + passed])
+    deadline = Deadline(timeout, clock=lambda: next(instants))
+    assert deadline.left == pytest.approx(left)
+    assert deadline.left_to_ask == pytest.approx(left_to_ask)
+
+
+def delays(clock: Clock, back_off: BackOff, times: int, **more: float) -> list[float]:
     """Return the delays of failures that each come when the delay before has just ended."""
-    now, found = 1000.0, []
+    found = []
     for _ in range(times):
-        back_off.extend(now, **more)
-        found.append(back_off.until - now)
-        now = back_off.until
+        back_off.begin(**more)
+        found.append(back_off.left)
+        clock.go_on(back_off.left)
     return found
 
 
-def test_no_delay_at_first() -> None:
+def test_no_delay_at_first(clock: Clock) -> None:
     """Before the first failure there is no delay."""
-    assert BackOff().until == float("-inf")
+    assert BackOff().left == 0
+    assert BackOff().is_forgotten
 
 
-def test_delays_double() -> None:
+def test_delays_double(clock: Clock) -> None:
     """The delay doubles from 1 second to 60 and stays there."""
-    assert delays(BackOff(), 9) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert delays(clock, BackOff(), 9) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_share() -> None:
+def test_a_delay_counts_down(clock: Clock) -> None:
+    """What is left of a delay is told to the second, and never less than none."""
+    back_off = BackOff()
+    back_off.begin(at_least=10)
+    clock.go_on(4)
+    assert back_off.left == 6
+    clock.go_on(7)
+    assert back_off.left == 0
+
+
+def test_share(clock: Clock) -> None:
     """A drawn share shortens each delay, and not the doubling."""
-    assert delays(BackOff(), 8, share=0.5) == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert delays(clock, BackOff(), 8, share=0.5) == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
-def test_at_least() -> None:
+def test_at_least(clock: Clock) -> None:
     """A delay that was asked for holds until the doubling has passed it, up to 60 seconds."""
-    assert delays(BackOff(), 7, at_least=10.0) == [10, 10, 10, 10, 16, 32, 60]
-    assert delays(BackOff(), 2, at_least=3600.0, share=0.5) == [60, 60]
+    assert delays(clock, BackOff(), 7, at_least=10.0) == [10, 10, 10, 10, 16, 32, 60]
+    assert delays(clock, BackOff(), 2, at_least=3600.0, share=0.5) == [60, 60]
 
 
 @pytest.mark.parametrize(("quiet", "delay"), [(0.0, 8.0), (59.9, 8.0), (60.0, 8.0), (60.1, 1.0)])
-def test_forgets(quiet: float, delay: float) -> None:
+def test_forgets(quiet: float, delay: float, clock: Clock) -> None:
     """After more than 60 seconds without a failure the doubling begins anew."""
     back_off = BackOff()
-    delays(back_off, 3)
-    now = back_off.until + quiet
-    back_off.extend(now)
-    assert back_off.until - now == pytest.approx(delay)
+    delays(clock, back_off, 3)
+    clock.go_on(quiet)
+    assert back_off.is_forgotten is (delay == 1.0)
+    back_off.begin()
+    assert back_off.left == pytest.approx(delay)
 
 
-def test_clear() -> None:
-    """A success ends the delay and begins the doubling anew."""
+def test_a_day_of_failures(clock: Clock) -> None:
+    """However long it goes on, the delay is a minute: no power of two overflows."""
+    assert set(delays(clock, BackOff(), 2_000)[6:]) == {60.0}
+
+
+def test_a_clock_that_goes_back_ends_the_delay(clock: Clock) -> None:
+    """After a test that froze the time in the future, nobody waits for that future."""
     back_off = BackOff()
-    delays(back_off, 3)
-    back_off.clear()
-    assert back_off.until == float("-inf")
-    assert delays(back_off, 2) == [1, 2]
+    clock.monotonic = 1e9
+    delays(clock, back_off, 3)
+    back_off.begin()
+    clock.monotonic = 1_000.0
+    assert back_off.left == 0
+    assert back_off.is_forgotten
+    assert delays(clock, back_off, 2) == [1, 2]
 
 
 @given(
@@ -126,8 +173,10 @@ def test_clear() -> None:
 )
 def test_delay_is_bounded(failures: list[tuple[float, float, float]]) -> None:
     """Whatever happens, no delay is longer than 60 seconds or lies in the past."""
-    back_off, now = BackOff(), 0.0
-    for passed, share, at_least in failures:
-        now += passed
-        back_off.extend(now, share=share, at_least=at_least)
-        assert 0.0 <= back_off.until - now <= 60.0 + 1e-9
+    back_off, clock = BackOff(), Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_time, "monotonic", lambda: clock.monotonic)
+        for passed, share, at_least in failures:
+            clock.go_on(passed)
+            back_off.begin(share=share, at_least=at_least)
+            assert 0.0 <= back_off.left <= 60.0 + 1e-9

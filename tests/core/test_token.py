@@ -118,7 +118,7 @@ def test_nothing_shows_the_value() -> None:
         str(issued),
         f"{issued}",
         f"{[issued]}",
-        f"{HeldToken.of(issued, early=True)}",
+        f"{HeldToken.drawn(issued, 1)}",
     ):
         assert VALUE not in text
     assert issued.fingerprint in repr(issued)
@@ -158,38 +158,69 @@ def test_frozen() -> None:
         token().value = "other"  # type: ignore[misc] # the mistake
 
 
+def held_token(**more: float) -> HeldToken:
+    """Return a token of 60 seconds, issued at noon, as it is held."""
+    return HeldToken.drawn(setle.AccessToken.issued(VALUE, 60.0, at=moment(0)), 1, **more)
+
+
 @pytest.mark.parametrize(
     ("seconds", "wall", "fresh"),
     [(50.9, 50.9, True), (54.1, 54.1, False), (0.0, 54.1, False), (54.1, 0.0, False)],
 )
 def test_held(seconds: float, wall: float, fresh: bool) -> None:
     """A token is fresh until somewhere in the window of the early refresh, by both clocks."""
-    held = HeldToken.of(setle.AccessToken.issued(VALUE, 60.0, at=moment(0)), early=True)
+    held = held_token()
     assert held.is_fresh(moment(seconds, wall=wall)) is fresh
     assert held.stale == pytest.approx(moment(57.0))
 
 
-def test_held_without_early_refresh() -> None:
-    """A token that the server hands out again is fresh until it is stale."""
-    held = HeldToken.of(setle.AccessToken.issued(VALUE, 60.0, at=moment(0)), early=False)
+def test_held_while_it_is_refreshed() -> None:
+    """A token whose early refresh is under way is fresh until it is stale."""
+    held = held_token().refreshing()
     assert held.is_fresh(moment(56.9))
     assert not held.is_fresh(moment(57.1))
 
 
 def test_early_refreshes_are_spread() -> None:
     """Tokens held in many places are refreshed at many instants, all within the window."""
-    issued = setle.AccessToken.issued(VALUE, 60.0, at=moment(0))
-    instants = [HeldToken.of(issued, early=True).refresh_monotonic - 1000.0 for _ in range(200)]
+    instants = [held_token().refresh_monotonic - 1000.0 for _ in range(200)]
     assert min(instants) >= 51.0 - 1e-6
     assert max(instants) <= 54.0 + 1e-6
     assert max(instants) - min(instants) > 1.5
 
 
-@pytest.mark.parametrize(("until", "fresh_until"), [(10.0, 10.0), (58.0, 58.0), (70.0, 60.0)])
-def test_resting(until: float, fresh_until: float) -> None:
+def test_a_token_loaded_long_before_its_window_is_held_as_any_other() -> None:
+    """There is nothing to put off."""
+    assert 51.0 - 1e-6 <= held_token(quiet=1.5).refresh_monotonic - 1000.0 <= 54.0 + 1e-6
+
+
+def test_a_token_loaded_in_its_window_is_refreshed_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at once, as a short job would, and not by all at the same instant."""
+    noon = held_token().token
+    monkeypatch.setattr(_time, "monotonic", lambda: 1054.5)
+    monkeypatch.setattr(_time, "wall", lambda: NOON.timestamp() + 54.5)
+    instants = [HeldToken.drawn(noon, 1, quiet=1.5).refresh_monotonic - 1000.0 for _ in range(200)]
+    assert min(instants) >= 56.0 - 1e-6
+    assert max(instants) <= 57.0 + 1e-6
+    assert max(instants) - min(instants) > 0.5
+
+
+def test_a_token_loaded_just_before_it_is_stale_is_not_refreshed_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is left of its window is less than the time in which nothing begins."""
+    noon = held_token().token
+    monkeypatch.setattr(_time, "monotonic", lambda: 1056.0)
+    monkeypatch.setattr(_time, "wall", lambda: NOON.timestamp() + 56.0)
+    held = HeldToken.drawn(noon, 1, quiet=1.5)
+    assert held.refresh_monotonic == held.stale.monotonic == pytest.approx(1057.0)
+
+
+@pytest.mark.parametrize(("seconds", "fresh_until"), [(10.0, 10.0), (58.0, 58.0), (70.0, 60.0)])
+def test_resting(seconds: float, fresh_until: float) -> None:
     """While it rests, a token is fresh, but never past its end; it is stale when it was."""
-    held = HeldToken.of(setle.AccessToken.issued(VALUE, 60.0, at=moment(0)), early=True)
-    resting = held.resting(moment(until), failed=True)
+    held = held_token()
+    resting = held.resting(seconds, until_end=True)
     assert resting.is_fresh(moment(fresh_until - 0.01))
     assert not resting.is_fresh(moment(fresh_until + 0.01))
     assert resting.stale == held.stale
@@ -197,14 +228,20 @@ def test_resting(until: float, fresh_until: float) -> None:
 
 def test_resting_without_a_failure_ends_at_the_stale_point() -> None:
     """Somebody else gets another token: there is no reason to use up the margin."""
-    held = HeldToken.of(setle.AccessToken.issued(VALUE, 60.0, at=moment(0)), early=True)
-    assert held.resting(moment(58), failed=False).refresh_monotonic == held.stale.monotonic
-    assert held.resting(moment(10), failed=False).refresh_monotonic == moment(10).monotonic
+    held = held_token()
+    assert held.resting(58, until_end=False).refresh_monotonic == held.stale.monotonic
+    assert held.resting(10, until_end=False).refresh_monotonic == moment(10).monotonic
+
+
+@pytest.mark.parametrize(("ahead", "counts"), [(0.0, False), (2.9, False), (3.1, True)])
+def test_a_token_from_the_future(ahead: float, counts: bool) -> None:
+    """Clocks differ by a little; what was issued later than that was issued by another clock."""
+    assert token(expires_at=NOON + timedelta(seconds=60 + ahead)).is_from_the_future() is counts
 
 
 def test_ended() -> None:
     """What is held when there is no token is past every point of its life."""
-    assert NO_TOKEN.token.has_ended(moment(-1e12))
+    assert NO_TOKEN.token.has_ended(moment(-1e3))
     assert NO_TOKEN.stale.has_come(moment(-1e12))
     assert not NO_TOKEN.is_fresh(moment(-1e12))
-    assert not NO_TOKEN.resting(moment(1e12), failed=True).is_fresh(moment(-1e12))
+    assert not NO_TOKEN.resting(1e12, until_end=True).is_fresh(moment(0))
