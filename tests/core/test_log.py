@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -95,6 +95,15 @@ def store_recovers(sandbox: Sandbox, clock: Clock) -> None:
     source.get_token()
 
 
+def lock_taken(sandbox: Sandbox, clock: Clock) -> None:
+    class Taken(setle.MemoryTokenStore):
+        def lock(self, key: str, timeout: float) -> NoReturn:
+            raise TimeoutError
+
+    issue(sandbox, "token-1")
+    source_of(sandbox, store=Taken(), timeout=0.3).get_token()
+
+
 SCENES: dict[tuple[str, str], Scene] = {
     ("token_new", "INFO"): first,
     ("token_dropped", "INFO"): rejected,
@@ -103,6 +112,7 @@ SCENES: dict[tuple[str, str], Scene] = {
     ("store_failed", "WARNING"): store_ails,
     ("store_failed", "DEBUG"): store_ails,
     ("store_works", "INFO"): store_recovers,
+    ("lock_held", "WARNING"): lock_taken,
 }
 
 
