@@ -109,7 +109,6 @@ def delays(clock: Clock, back_off: BackOff, times: int, **more: float) -> list[f
 def test_no_delay_at_first(clock: Clock) -> None:
     """Before the first failure there is no delay."""
     assert BackOff().left == 0
-    assert BackOff().is_forgotten
 
 
 def test_delays_double(clock: Clock) -> None:
@@ -144,7 +143,6 @@ def test_forgets(quiet: float, delay: float, clock: Clock) -> None:
     back_off = BackOff()
     delays(clock, back_off, 3)
     clock.go_on(quiet)
-    assert back_off.is_forgotten is (delay == 1.0)
     back_off.begin()
     assert back_off.left == pytest.approx(delay)
 
@@ -162,7 +160,6 @@ def test_a_clock_that_goes_back_ends_the_delay(clock: Clock) -> None:
     back_off.begin()
     clock.monotonic = 1_000.0
     assert back_off.left == 0
-    assert back_off.is_forgotten
     assert delays(clock, back_off, 2) == [1, 2]
 
 
