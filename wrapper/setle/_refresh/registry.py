@@ -4,6 +4,7 @@ from weakref import WeakValueDictionary
 
 from .. import _failure
 from .._locks import exclusive
+from .._time import now
 from ..stores import TokenStore
 from ..stores.memory import MemoryTokenStore
 from ..stores.tolerant import TolerantStore
@@ -31,9 +32,15 @@ def state_of(store: TolerantStore, key: str) -> KeyState:
     for old in list(_recent):
         if len(_recent) <= _MANY:
             break
-        if not old.is_needed():
+        if not _is_needed(old):
             del _recent[old]
     return state
+
+
+def _is_needed(state: KeyState) -> bool:
+    """Tell whether something would be lost with *state*, though no source refers to it."""
+    rejected = any(not token.has_ended(now()) for token in state.rejected)
+    return rejected or bool(state.failure.left) or bool(state.hold.left)
 
 
 def forget_everything() -> None:

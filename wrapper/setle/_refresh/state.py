@@ -2,7 +2,6 @@
 
 import sys
 from _thread import get_ident, start_new_thread
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -10,10 +9,11 @@ from weakref import WeakSet
 from .._errors import SetleError, TokenUnavailableError, twin_of
 from .._failure import Failure
 from .._locks import ReenteredError, exclusive, process
-from .._time import BackOff, Deadline, now, quiet_after
-from .._token import NO_TOKEN, AccessToken, HeldToken
+from .._time import Deadline, now
+from .._token import NO_TOKEN, AccessToken
 from ..stores.tolerant import TolerantStore
 from .flight import Flight
+from .in_use import TokenInUse
 
 if TYPE_CHECKING:
     from .refresher import Refresher
@@ -24,7 +24,7 @@ _MOST_THREADS = 2  # of one key: one that hangs where nothing ends it, and one t
 EVERY: WeakSet["KeyState"] = WeakSet()
 
 
-class KeyState:
+class KeyState(TokenInUse):
     """
     The state of one key of one store in this process.
 
@@ -33,18 +33,15 @@ class KeyState:
         key: What they are shared under; empty for a callable's that has not answered yet.
 
     Attributes:
-        held: The token in use. Replaced as a whole, so that it is read without the mutex.
         flight: The refresh under way.
-        rejected: The tokens that the API rejected, which the store may still hold.
+        failure: Of the token endpoint to give one, the last time.
     """
 
     def __init__(self, store: TolerantStore, key: str) -> None:
+        super().__init__()
         self.store, self.key = store, key
-        self.held: HeldToken = NO_TOKEN
         self.flight: Flight | None = None
-        self.rejected = deque[AccessToken](maxlen=16)
         self.failure = Failure()
-        self._hold = BackOff()
         self._threads: set[Flight] = set()
         self._process = process()
         EVERY.add(self)
@@ -145,7 +142,7 @@ class KeyState:
         if token is not None and flight.origin == "store" and self.is_rejected(token):
             token = None  # since it was looked up
         if token is not None:
-            self._take(token, flight)
+            self.take(token, flight.number, loaded=flight.origin == "store")
         if failure is None and token is not None:
             self.failure.clear()
             flight.blames.clear()
@@ -155,60 +152,17 @@ class KeyState:
             if flight.asked:
                 flight.blames.count(failure)
             failure = flight.blames.again(held_back=not flight.asked)
-        rest = max(_REST, self.failure.left)
+        rest = max(_REST, flight.blames.left if failure else 0.0)
         if self.flight is flight and (token is None or failure is not None):
             self.held = self.held.resting(rest, until_end=failure is not None)
         self._close(flight, failure)
-
-    def is_rejected(self, token: AccessToken) -> bool:
-        """Tell whether the API rejected *token*."""
-        return any(token.value == old.value for old in list(self.rejected))
-
-    def is_needed(self) -> bool:
-        """Tell whether something would be lost with it, though no source refers to it."""
-        moment = now()
-        return (
-            any(not token.has_ended(moment) for token in list(self.rejected))
-            or bool(self.failure.left)
-            or bool(self._hold.left)
-        )
-
-    @exclusive
-    def report_rejection(
-        self, value: str, *, always: bool = False
-    ) -> tuple[bool, AccessToken | None]:
-        """
-        Drop the token of that *value* if it is in use.
-
-        Each drop begins a hold, in which rejections of newer tokens pass through: another
-        token would not help. It grows from 1 to 60 seconds.
-
-        Args:
-            value: What the API rejected.
-            always: Whether to drop it during a hold, too.
-
-        Returns:
-            Whether another token is worth getting, and the token if it was dropped just now.
-        """
-        token = self.held.token
-        if token.value != value:
-            return True, None
-        if self._hold.left and not always:
-            return False, None
-        self.rejected.append(token)
-        self.held = NO_TOKEN
-        self._hold.begin()
-        return True, token
 
     def begin_in_child(self) -> None:
         """Leave behind, after a fork, what goes on in the parent."""
         self._process = process()
         self.flight = None
         self._threads.clear()
-        held = self.held
-        if held is not NO_TOKEN:
-            quiet = quiet_after(held.token.lifetime)
-            self.held = HeldToken.drawn(held.token, held.number, quiet=quiet)
+        self.redraw()
 
     @exclusive
     def forget(self) -> None:
@@ -218,16 +172,12 @@ class KeyState:
         for flight in self._threads:  # what comes of them is nobody's
             flight.state, flight.leaves_store = KeyState(self.store, ""), True
         self._threads.clear()
-        self.held = NO_TOKEN
-        self.rejected.clear()
-        self._hold.clear()
+        TokenInUse.__init__(self)
 
     def _pass_lost_flight(self, waited_for: Flight | None) -> None:
         """End the flight under way if it is past its deadline, or hangs in the store."""
         flight = self.flight
-        if flight is None:
-            return
-        if not flight.deadline.left:
+        if flight is not None and not flight.deadline.left:
             failure: SetleError = flight.unanswered(flight.deadline.timeout)
             # If nobody has waited, the process may have been stopped meanwhile. Whoever comes
             # now asks anew.
@@ -238,25 +188,13 @@ class KeyState:
             if flight.deadline.close is not None:
                 with suppress(Exception):  # whatever it was in the middle of
                     flight.deadline.close()
-        elif flight.time_in_store >= flight.patience:
+        elif flight is not None and flight.time_in_store >= flight.patience:
             if flight.token is not None:  # it is only saving
-                self._take(flight.token, flight)
+                self.take(flight.token, flight.number, loaded=False)
             self._close(flight, None)
 
-    def _take(self, token: AccessToken, flight: Flight) -> None:
-        """Hold *token*, unless a younger flight has brought another one that is usable."""
-        held = self.held
-        if flight.number < held.number and not held.token.has_ended(now()):
-            return
-        quiet = quiet_after(token.lifetime) if flight.origin == "store" else 0.0
-        self.held = HeldToken.drawn(token, flight.number, quiet=quiet)
-        if token.value == held.token.value:
-            # The server hands out the same token again: ask when that is stale.
-            self.held = self.held.refreshing()
-            if not self.held.is_fresh(now()):
-                self.held = self.held.resting(_REST, until_end=True)
-
     def _close(self, flight: Flight, failure: SetleError | None) -> None:
+        """Wake everybody who waits for *flight*."""
         if self.flight is flight:
             self.flight = None
         flight.end(failure)

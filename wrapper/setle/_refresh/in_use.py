@@ -1,0 +1,77 @@
+"""The token in use, and the ones that the API rejected."""
+
+from collections import deque
+
+from .._locks import exclusive
+from .._time import BackOff, now, quiet_after
+from .._token import NO_TOKEN, AccessToken, HeldToken
+
+_REST = 1.0  # seconds between two early refreshes that came to nothing
+
+
+class TokenInUse:
+    """
+    The token of one key.
+
+    Attributes:
+        held: The token in use. Replaced as a whole, so that it is read without the mutex.
+        rejected: The tokens that the API rejected, which the store may still hold.
+        hold: While it lasts, rejections pass through.
+    """
+
+    def __init__(self) -> None:
+        self.held: HeldToken = NO_TOKEN
+        # More than one: a source that comes late still rejects a token of long ago.
+        self.rejected = deque[AccessToken](maxlen=16)
+        self.hold = BackOff()
+
+    def is_rejected(self, token: AccessToken) -> bool:
+        """Tell whether the API rejected *token*."""
+        return any(token.value == old.value for old in list(self.rejected))
+
+    @exclusive
+    def report_rejection(
+        self, value: str, *, always: bool = False
+    ) -> tuple[bool, AccessToken | None]:
+        """
+        Drop the token of that *value* if it is in use.
+
+        Each drop begins a hold, in which rejections of newer tokens pass through: another
+        token would not help. It grows from 1 to 60 seconds.
+
+        Args:
+            value: What the API rejected.
+            always: Whether to drop it during a hold, too.
+
+        Returns:
+            Whether another token is worth getting, and the token if it was dropped just now.
+        """
+        token = self.held.token
+        if token.value != value:
+            return True, None
+        if self.hold.left and not always:
+            return False, None
+        self.rejected.append(token)
+        self.held = NO_TOKEN
+        self.hold.begin()
+        return True, token
+
+    def take(self, token: AccessToken, number: int, *, loaded: bool) -> None:
+        """Hold *token*, unless a younger flight than *number* has brought a usable one."""
+        held = self.held
+        if number < held.number and not held.token.has_ended(now()):
+            return
+        quiet = quiet_after(token.lifetime) if loaded else 0.0
+        self.held = HeldToken.drawn(token, number, quiet=quiet)
+        if token.value == held.token.value:
+            # The server hands out the same token again: ask when that is stale.
+            self.held = self.held.refreshing()
+            if not self.held.is_fresh(now()):
+                self.held = self.held.resting(_REST, until_end=True)
+
+    def redraw(self) -> None:
+        """Draw another instant for the early refresh, and none of the next seconds."""
+        held = self.held
+        if held is not NO_TOKEN:
+            quiet = quiet_after(held.token.lifetime)
+            self.held = HeldToken.drawn(held.token, held.number, quiet=quiet)
