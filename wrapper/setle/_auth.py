@@ -137,11 +137,11 @@ async def _free_async(response: httpx.Response) -> None:
     stream, copied = response.stream, bytearray()
     if response.is_closed or not isinstance(stream, httpx.AsyncByteStream):
         return
-    with suppress(Exception), anyio.move_on_after(_LONGEST_COPYING):
+    with suppress(Exception), anyio.move_on_after(_LONGEST_COPYING) as scope:
         async for chunk in stream:
             copied += chunk
             if len(copied) >= _LARGEST_COPY:
-                break
+                scope.cancel()  # unlike a break, it leaves no generator half done
     with suppress(Exception):
         await stream.aclose()
     response.stream = httpx.ByteStream(bytes(copied[:_LARGEST_COPY]))
