@@ -1,0 +1,274 @@
+"""One client in every process and event loop: everybody gets their own answers."""
+
+import asyncio
+import gc
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import anyio
+import httpx
+import pytest
+import trustme
+
+import setle
+import setle_api
+from setle.testing import Sandbox
+from tests.support import all_at_once, source_of
+from tests.support.processes import cold_processes, forked
+from tests.support.worlds import ECHO, ESTATES, World, connect_to
+
+Connect: TypeAlias = Callable[..., setle_api.AuthenticatedClient]
+
+CHILDREN, CALLS = 4, int(os.environ.get("SETLE_TEST_CALLS", "25"))
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+@pytest.fixture
+def tls_sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    pem = tmp_path / "server.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    with Sandbox(ssl_certfile=pem) as running:
+        yield running
+
+
+def crossed(world: World, client: setle_api.AuthenticatedClient) -> int:
+    """Return how many of the calls of this process got another one's answer, or none."""
+    me = os.getpid()
+    wrong = 0
+
+    def body(number: int) -> bytes:
+        return f"{me} {number}".encode() * 50
+
+    if world.is_sync:
+        http = client.get_httpx_client()
+        for number in range(CALLS):
+            answer = http.post(ECHO, content=body(number))
+            wrong += (answer.status_code, answer.content) != (200, body(number))
+        return wrong
+
+    async def main() -> int:
+        wrong = 0
+        async with client:
+            http = client.get_async_httpx_client()
+            for number in range(CALLS):
+                answer = await http.post(ECHO, content=body(number))
+                wrong += (answer.status_code, answer.content) != (200, body(number))
+        return wrong
+
+    return world.run(main)
+
+
+@needs_fork
+def test_forked_children_get_their_own_answers(
+    world: World, connect: Connect, sandbox: Sandbox
+) -> None:
+    """Four children share a client that was in use before the fork, and no answer crosses."""
+    client = connect()
+    assert World("sync").call(client).status_code == 200
+    if not world.is_sync:
+        assert world.call(client).status_code == 200
+    assert cold_processes(CHILDREN, lambda: crossed(world, client)) == ["0"] * CHILDREN
+    assert World("sync").call(client).status_code == 200
+    assert sandbox.token_requests == 1
+
+
+@needs_fork
+def test_forked_children_get_their_own_answers_over_tls(world: World, tls_sandbox: Sandbox) -> None:
+    """The same over TLS, where a connection of two processes could not be read at all."""
+    with connect_to(tls_sandbox, verify_ssl=False) as client:
+        assert World("sync").call(client).status_code == 200
+        assert cold_processes(CHILDREN, lambda: crossed(world, client)) == ["0"] * CHILDREN
+        assert World("sync").call(client).status_code == 200
+
+
+@needs_fork
+def test_an_httpx_client_taken_out_before_a_fork_says_so_in_the_child(connect: Connect) -> None:
+    """It would read its parent's answers, so it refuses in one error that names the remedy."""
+    client = connect()
+    http = client.get_httpx_client()
+    assert http.get(ESTATES).status_code == 200
+    said = forked(lambda: http.get(ESTATES))()
+    assert said.startswith("ConfigurationError(")
+    assert "get_httpx_client()" in said
+    assert forked(lambda: client.get_httpx_client().get(ESTATES).status_code)() == "200"
+    assert http.get(ESTATES).status_code == 200
+
+
+@needs_fork
+def test_an_async_httpx_client_taken_out_before_a_fork_says_so_in_the_child(
+    connect: Connect,
+) -> None:
+    """The same for one that was taken out where no event loop ran."""
+    http = connect().get_async_httpx_client()
+
+    async def call() -> int:
+        return (await http.get(ESTATES)).status_code
+
+    assert "get_async_httpx_client()" in forked(lambda: asyncio.run(call()))()
+
+
+@needs_fork
+def test_a_child_of_a_child_is_another_process(connect: Connect, sandbox: Sandbox) -> None:
+    """Each generation has connections of its own."""
+    client = connect()
+
+    def parent() -> list[str]:
+        before = World("sync").call(client).status_code
+        child = forked(lambda: crossed(World("sync"), client))()
+        return [str(before), child, str(World("sync").call(client).status_code)]
+
+    World("sync").call(client)
+    assert forked(parent)() == "['200', '0', '200']"
+    assert sandbox.token_requests == 1
+
+
+@needs_fork
+def test_a_streamed_answer_is_the_parents(connect: Connect) -> None:
+    """A child that is forked while an answer is read leaves that answer whole."""
+    http = connect().get_httpx_client()
+    content = b"an estate" * 50_000
+    with http.stream("POST", ECHO, content=content) as answer:
+        chunks = answer.iter_bytes(1000)
+        first = next(chunks)
+        client = forked(lambda: http.get(ESTATES))
+        assert "ConfigurationError" in client()
+        assert first + b"".join(chunks) == content
+
+
+# The connections of a loop that has ended can only be collected.
+@pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("backends", [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio",) * 2])
+def test_event_loops_one_after_the_other(sandbox: Sandbox, backends: tuple[str, str]) -> None:
+    """A second loop, of whatever kind, has connections of its own; nobody has closed the first."""
+    client = connect_to(sandbox)
+
+    async def main(client: setle_api.AuthenticatedClient) -> list[int]:
+        http = client.get_async_httpx_client()
+        return [(await http.get(ESTATES)).status_code for _ in range(5)]
+
+    for backend in backends:
+        assert anyio.run(main, client, backend=backend) == [200] * 5
+    assert sandbox.token_requests == 1
+    del client
+    gc.collect()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_event_loops_at_once(connect: Connect, sandbox: Sandbox, backend: str) -> None:
+    """Four loops in four threads call through one client, and nobody waits for another's loop."""
+    client = connect()
+    world = World(backend)
+    futures = all_at_once(4, lambda: crossed(world, client))
+    assert [future.result() for future in futures] == [0] * 4
+    assert sandbox.token_requests == 1
+
+
+def test_tasks_of_one_loop_share_its_connections(connect: Connect) -> None:
+    """Within a loop it is always the same httpx client; within a process too."""
+    client = connect()
+
+    async def main() -> bool:
+        async with client:
+            return client.get_async_httpx_client() is client.get_async_httpx_client()
+
+    assert asyncio.run(main())
+    assert client.get_httpx_client() is client.get_httpx_client()
+
+
+def test_threads_that_come_first_together_share_one_httpx_client(connect: Connect) -> None:
+    """It is published once, whoever of them has made one."""
+    client = connect()
+    futures = all_at_once(16, client.get_httpx_client)
+    assert len({id(future.result()) for future in futures}) == 1
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_async_httpx_client_may_be_taken_out_before_there_is_a_loop(
+    connect: Connect, backend: str
+) -> None:
+    """It belongs to the loop that first uses it; another loop gets one error that says so."""
+    http = connect().get_async_httpx_client()
+
+    async def call() -> int:
+        return (await http.get(ESTATES)).status_code
+
+    async def call_and_close() -> int:
+        async with http:
+            return await call()
+
+    assert anyio.run(call_and_close, backend=backend) == 200
+    with pytest.raises(setle.ConfigurationError, match=r"get_async_httpx_client\(\)"):
+        asyncio.run(call())
+
+
+def test_an_httpx_client_of_another_loop_says_so(connect: Connect) -> None:
+    """The event loop that it belongs to still runs, and would not get its answers."""
+    client = connect()
+    outcome: list[object] = []
+
+    async def use(http: httpx.AsyncClient) -> None:
+        await http.get(ESTATES)
+
+    def elsewhere(http: httpx.AsyncClient) -> None:
+        try:
+            asyncio.run(use(http))
+        except setle.ConfigurationError as error:
+            outcome.append(error)
+
+    async def main() -> None:
+        async with client:
+            http = client.get_async_httpx_client()
+            await use(http)
+            await asyncio.to_thread(elsewhere, http)
+            await use(http)
+
+    asyncio.run(main())
+    assert len(outcome) == 1
+
+
+def test_loops_that_have_ended_leave_nothing_behind(connect: Connect) -> None:
+    """A hundred runs do not keep a hundred httpx clients."""
+    client = connect()
+    seen: weakref.WeakSet[httpx.AsyncClient] = weakref.WeakSet()
+
+    async def main() -> None:
+        async with client:
+            seen.add(client.get_async_httpx_client())
+
+    for _ in range(100):
+        asyncio.run(main())
+    gc.collect()
+    assert len(seen) <= 2
+
+
+def test_a_source_and_an_auth_of_the_users_own_serve_every_loop(sandbox: Sandbox) -> None:
+    """What holds for connect() holds for BearerAuth in httpx clients that the user makes."""
+    auth = setle.BearerAuth(source_of(sandbox))
+
+    async def main() -> int:
+        async with httpx.AsyncClient(auth=auth, base_url=sandbox.base_url) as http:
+            return (await http.get(ESTATES)).status_code
+
+    for backend in ("asyncio", "trio", "asyncio"):
+        assert anyio.run(main, backend=backend) == 200
+    with httpx.Client(auth=auth, base_url=sandbox.base_url) as http:
+        assert http.get(ESTATES).status_code == 200
+    assert sandbox.token_requests == 1
+
+
+def test_a_client_is_used_in_threads_while_a_loop_runs(connect: Connect) -> None:
+    """Sync calls out of the threads of a loop do not meet its connections."""
+    client = connect()
+
+    async def main() -> list[int]:
+        async with client:
+            call = client.get_async_httpx_client().get
+            sync = asyncio.to_thread(World("sync").call, client)
+            answers = await asyncio.gather(call(ESTATES), sync, call(ESTATES))
+            return [answer.status_code for answer in answers]
+
+    assert asyncio.run(main()) == [200] * 3
