@@ -1,7 +1,7 @@
 """The client that connect() returns: the generated one, with connections that nobody mixes up."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import attrs
@@ -87,7 +87,7 @@ class SetleClient(AuthenticatedClient):
 
 
 @contextmanager
-def _in_its_place(client: "_Sync | _Async", loop: object) -> Iterator[None]:
+def _in_its_place(client: "_Sync | _Async", loop: object, request: httpx.Request) -> Iterator[None]:
     """Send nothing in another process or *loop*; heed a 401 that a transport raises for."""
     if client.place[1] is None:
         client.place[1] = loop  # it was made before there was one
@@ -101,6 +101,9 @@ def _in_its_place(client: "_Sync | _Async", loop: object) -> Iterator[None]:
     except Exception as error:
         answer = getattr(error, "response", None)
         if isinstance(answer, httpx.Response):
+            with suppress(RuntimeError):  # it knows already what it answers
+                request = answer.request
+            answer.request = request
             client.bearer.heed(answer)
         raise
 
@@ -111,7 +114,7 @@ class _Sync(httpx.Client):
     bearer: BearerAuth
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        with _in_its_place(self, None):
+        with _in_its_place(self, None, request):
             return super().send(request, **options)
 
 
@@ -121,5 +124,5 @@ class _Async(httpx.AsyncClient):
     bearer: BearerAuth
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        with _in_its_place(self, running_loop()):
+        with _in_its_place(self, running_loop(), request):
             return await super().send(request, **options)

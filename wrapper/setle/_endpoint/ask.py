@@ -98,7 +98,7 @@ def _body(response: httpx.Response, deadline: Deadline) -> bytes:
     problem = "is compressed, which was not asked for"
     if response.headers.get("Content-Encoding", "identity").strip().lower() == "identity":
         problem = "is larger than 1 MiB"
-        body = bytearray()
+        body, late = bytearray(), False
         try:
             # A mocked answer is often read already.
             read = [response.content] if response.is_stream_consumed else None
@@ -106,8 +106,9 @@ def _body(response: httpx.Response, deadline: Deadline) -> bytes:
                 body += chunk
                 if len(body) > _LARGEST_BODY:
                     break
-                if not deadline.left_to_ask:
+                if late:
                     raise httpx.ReadTimeout("the answer came too slowly")
+                late = not deadline.left_to_ask  # then it is taken only if that was all
             else:
                 return bytes(body)
         except httpx.HTTPError:

@@ -64,7 +64,10 @@ class Lent:
             return transport
         remedy = "it has to be an httpx.AsyncBaseTransport too"
         if kind is httpx.BaseTransport:
-            remedy = "let token requests, which are sync, go another way by token_httpx_args={}"
+            remedy = (
+                "let token requests go another way by token_httpx_args={}, and make calls by"
+                " get_async_httpx_client()"
+            )
         name = type(transport).__name__
         raise ConfigurationError(
             f"a transport in httpx_args ({name}) is no {kind.__name__}; {remedy}"
