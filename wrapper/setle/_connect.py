@@ -88,7 +88,7 @@ def connect(
     )
     if token_httpx_args is None and checked.startswith("https:") and not args.get("http2"):
         # Loaded already. For HTTP/2, httpx would write into it.
-        verify_ssl = source.route.context
+        verify_ssl = source._refresher.route.context
         args.pop("cert", None)
     return SetleClient(
         base_url=source.base_url,

@@ -46,7 +46,7 @@ class TokenSource:
         ConfigurationError: An argument or a variable cannot be used.
     """
 
-    __slots__ = ("__weakref__", "_refresher", "_state", "base_url", "route")
+    __slots__ = ("__weakref__", "_refresher", "_state", "base_url")
 
     @without_locals
     def __init__(
@@ -63,9 +63,9 @@ class TokenSource:
             raise ConfigurationError("timeout must be a positive number of seconds")
         self.base_url: str = checked_base_url(base_url)
         args = {"verify": verify_ssl, **with_lent_transports(httpx_args, self.base_url)}
-        self.route = route_to(self.base_url, timeout, args)
+        route = route_to(self.base_url, timeout, args)
         way = way_to(credentials, tolerant(resolve_store(store)), self.base_url)
-        self._refresher = Refresher(way, self.route)
+        self._refresher = Refresher(way, route)
         self._state = way.state
 
     def get_token(self) -> AccessToken:
@@ -89,7 +89,7 @@ class TokenSource:
         held = self._state.held
         if monotonic() < held.refresh_monotonic and wall() < held.refresh_wall:
             return held.token
-        mine = Deadline(self.route.timeout)
+        mine = Deadline(self._refresher.route.timeout)
         step = self._next_step(None, mine)
         while isinstance(step, Flight):
             step.wait(mine.left)
@@ -106,7 +106,7 @@ class TokenSource:
         held = self._state.held
         if monotonic() < held.refresh_monotonic and wall() < held.refresh_wall:
             return held.token
-        mine = Deadline(self.route.timeout)
+        mine = Deadline(self._refresher.route.timeout)
         step = self._next_step(None, mine)
         while isinstance(step, Flight):
             await step.wait_async(mine.left)

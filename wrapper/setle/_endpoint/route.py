@@ -70,7 +70,7 @@ class Route:
         url = httpx.URL(base_url)
         self.timeout = timeout
         self.host: str = f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"
-        self.failure = Failure()
+        self.failure: Failure = Failure()
         self._transports = transports
         for lent in transports.values():
             if lent is not None:
