@@ -8,8 +8,9 @@ the others noticing, and none of them has to be there when it ends.
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -66,7 +67,6 @@ class Flight:
         self.has_ended = False
         self.failure: SetleError | None = None
         self._wakes: list[Callable[[], object]] = []
-        self._events: dict[Any, anyio.Event] = {}
 
     @property
     def early(self) -> bool:
@@ -90,54 +90,40 @@ class Flight:
         self.has_ended = True
         for wake in self._wakes:
             wake()
-        for loop, event in self._events.items():
-            call_in(loop, event.set)
         self._wakes.clear()
-        self._events.clear()
 
     def wait(self, limit: float) -> None:
         """Block this thread until there is an outcome or a reason to look, at most *limit*."""
         # A lock of its own: an Event has one inside that a signal handler would find taken.
         lock = threading.Lock()
         lock.acquire()
-        if self._is_told(lock.release):
+        if self._will_wake(lock.release):
             lock.acquire(timeout=self._until_look(limit))
 
     async def wait_async(self, limit: float) -> None:
         """Suspend this task until there is an outcome or a reason to look, at most *limit*."""
-        event = self._event_of(running_loop())
-        if event is not None:
+        event = anyio.Event()
+        if self._will_wake(partial(call_in, running_loop(), event.set)):
             with anyio.move_on_after(self._until_look(limit)):
                 await event.wait()
+
+    @exclusive
+    def _will_wake(self, wake: Callable[[], object]) -> bool:
+        if not self.has_ended:
+            self._wakes.append(wake)
+        return not self.has_ended
 
     def _until_look(self, limit: float) -> float:
         # Another 10 ms, so that what is looked for has come to pass by then.
         return max(0.0, min(limit, self.deadline.left, self.patience - self.time_in_store)) + 0.01
 
-    @exclusive
-    def _is_told(self, wake: Callable[[], object]) -> bool:
-        if not self.has_ended:
-            self._wakes.append(wake)
-        return not self.has_ended
-
-    @exclusive
-    def _event_of(self, loop: Any) -> anyio.Event | None:
-        """Return what is set when this ends: each loop is woken once, for all of its tasks."""
-        if self.has_ended:
-            return None
-        if loop not in self._events:
-            self._events[loop] = anyio.Event()
-        return self._events[loop]
-
     def unanswered(self, timeout: float) -> TokenUnavailableError:
         """Return what those get who have waited for *timeout* seconds."""
+        culprit = f"the token endpoint at {self.host}"
+        remedy = "check the network and the base URL"
+        if self.calls or self.time_in_store:
+            culprit = type(self.state.store.store).__name__
+            remedy = "see what that waits for"
         if self.calls:
-            culprit = "the callable that returns the credentials has not returned"
-            remedy = "see what it waits for"
-        elif self.time_in_store:
-            culprit = f"{type(self.state.store.store).__name__} has not returned"
-            remedy = "see what the store waits for"
-        else:
-            culprit = f"the token endpoint at {self.host} gave no answer"
-            remedy = "check the network and the base URL"
-        return TokenUnavailableError(f"{culprit} within {timeout:g} s; {remedy}")
+            culprit = "the callable that returns the credentials"
+        return TokenUnavailableError(f"{culprit} gave no answer within {timeout:g} s; {remedy}")

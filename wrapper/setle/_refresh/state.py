@@ -90,33 +90,31 @@ class KeyState(TokenInUse):
         if self.held is NO_TOKEN:
             reason = "rejected" if self.rejected else "first"
         flight = Flight(self, refresher.route.timeout, refresher.route.host, reason)
-        refusal = ""
-        if len(self._threads) >= _MOST_THREADS:
-            refusal = "two refreshes hang already, and no third one is started"
-        elif sys.is_finalizing():  # where a thread would never run
-            refusal = "the interpreter is ending, and no refresh is started any more"
-        else:
+        # While the interpreter ends, a thread would never run.
+        refused = len(self._threads) >= _MOST_THREADS or sys.is_finalizing()
+        if not refused:
             try:
                 self._threads.add(flight)
                 self.flight = flight
                 # Unlike Thread.start(), this does not wait until the new thread gets its turn,
                 # which takes up to 100 ms beside busy ones.
                 start_new_thread(refresher.fly_in_thread, (flight,))
-            except BaseException as error:
-                self._threads.discard(flight)
-                self.flight = None
-                if not isinstance(error, RuntimeError):
-                    raise
-                flight.inline = True  # there is a limit of threads
-            else:
                 if early:
                     self.held = self.held.refreshing()
                 return flight
+            except BaseException as error:
+                self._threads.discard(flight)
+                self.flight = None
+                if not isinstance(error, RuntimeError):  # which says that there are too many
+                    raise
         if usable:
             self.held = self.held.resting(_REST, until_end=True)
             return None
-        if refusal:
-            raise TokenUnavailableError(refusal)
+        if refused:
+            raise TokenUnavailableError(
+                "no refresh is started: two hang already, or the interpreter is ending"
+            )
+        flight.inline = True
         return flight
 
     @exclusive
