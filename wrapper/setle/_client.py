@@ -11,7 +11,7 @@ from setle_api import AuthenticatedClient
 
 from ._auth import BearerAuth
 from ._endpoint.route import settings_named
-from ._errors import ConfigurationError
+from ._errors import ConfigurationError, without_locals
 from ._locks import process
 from ._loops import call_in, running_loop
 
@@ -55,6 +55,7 @@ class SetleClient(AuthenticatedClient):
         """Return a client like this one with another *timeout*."""
         return attrs.evolve(self, timeout=timeout)
 
+    @without_locals
     def _make(self, kind: "type[_Sync | _Async]", loop: Any) -> Any:
         place = (kind, process(), loop)
         args = dict(self._httpx_args)
