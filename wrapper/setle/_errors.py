@@ -105,7 +105,8 @@ def without_locals(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except SetleError as error:
             failure = twin_of(error)
-        del args, kwargs
+        finally:
+            del args, kwargs  # also where Python itself refuses them
         raise failure
 
     return call
