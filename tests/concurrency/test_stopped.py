@@ -1,0 +1,102 @@
+"""A process that was stopped in the middle of a refresh: a suspended function, or a container."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import setle
+from setle.testing import Answer, Sandbox
+from tests.support import source_of
+from tests.support.processes import forked
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+LIFETIME = 1.0  # seconds; refreshed early from 0.85 s on, stale after 0.95 s
+
+
+def _stopped_in_early_refresh(
+    sandbox: Sandbox, source: setle.TokenSource, until: Callable[[], object]
+) -> str:
+    """
+    Return what calls in a child came to that was stopped in its early refresh, until *until* ends.
+
+    The child calls all the time, and once more after a new token has come.
+    """
+    reading, writing = os.pipe()
+
+    def call() -> str:
+        os.write(writing, b"%d" % os.getpid())
+        first, end = source.get_token(), time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                if source.get_token() != first:
+                    return "another token"
+            except setle.SetleError as error:
+                return repr(error)
+            time.sleep(0.001)
+        return "no other token"
+
+    outcome = forked(call)
+    child = int(os.read(reading, 20))
+    os.close(reading)
+    os.close(writing)
+    sandbox.wait_for(token_requests=2)
+    os.kill(child, signal.SIGSTOP)
+    try:
+        os.waitpid(child, os.WUNTRACED)
+        until()
+    finally:
+        os.kill(child, signal.SIGCONT)
+    return outcome()
+
+
+def _wait(seconds: float) -> Callable[[], None]:
+    return lambda: time.sleep(seconds)  # that a process is stopped for some time is the point
+
+
+@pytest.mark.parametrize("timeout", [0.4, 15.0])
+def test_an_answer_that_came_meanwhile_is_taken(sandbox: Sandbox, timeout: float) -> None:
+    """Past the deadline or not, it is there when the process goes on."""
+    sandbox.lifetime = LIFETIME
+    source = source_of(sandbox, timeout=timeout)
+    assert _stopped_in_early_refresh(sandbox, source, _wait(0.8)) == "another token"
+    assert sandbox.token_requests <= 3
+
+
+@pytest.mark.parametrize("stopped", [0.45, 0.8])
+def test_a_call_after_an_early_refresh_that_was_stopped_asks_anew(
+    sandbox: Sandbox, stopped: float
+) -> None:
+    """Nobody has waited for it: it failed, or is late, for want of a running process."""
+    sandbox.lifetime = LIFETIME
+    source = source_of(sandbox, timeout=0.5)
+    first = Answer(
+        json={"access_token": "the-first", "expires_in": LIFETIME, "token_type": "Bearer"}
+    )
+    sandbox.script_token(first, Answer(hang_up=True, delay=0.4))
+    assert _stopped_in_early_refresh(sandbox, source, _wait(stopped)) == "another token"
+    assert sandbox.token_requests == 3
+
+
+def test_what_another_process_has_saved_meanwhile_is_taken(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Also if the early refresh that was stopped fails afterwards."""
+    sandbox.lifetime = LIFETIME
+    store = setle.FileTokenStore(tmp_path)
+    source, other = source_of(sandbox, store=store), source_of(sandbox, store=store, timeout=0.6)
+    first = Answer(
+        json={"access_token": "the-first", "expires_in": LIFETIME, "token_type": "Bearer"}
+    )
+    sandbox.script_token(first, Answer(hang_up=True, delay=0.2))
+
+    def until() -> None:
+        time.sleep(0.4)  # till the token has ended
+        other.get_token()  # asks after two thirds of its deadline, as the lock is taken
+
+    assert _stopped_in_early_refresh(sandbox, source, until) == "another token"
+    assert sandbox.token_requests == 3
