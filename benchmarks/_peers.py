@@ -69,9 +69,8 @@ def _setle(sandbox: RemoteSandbox) -> Get:
 
 
 def _setle_aged(sandbox: RemoteSandbox) -> Get:
-    # Of 20 s, the early refresh is due between 3 and 2 s before the end, and callers wait from
-    # 1 s before it. The store holds a token that is that old, instead of waiting 17 s for it.
-    source = sandbox.aged_source("aged", setle.MemoryTokenStore(), left=3.2, lifetime=20.0)
+    # The store holds a token that is that old, instead of waiting 17 s for it.
+    source = sandbox.aged_source(setle.MemoryTokenStore(), refresh_in=1.0)
     return lambda: source.get_token().value
 
 

@@ -13,10 +13,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
 
 import httpx
 
 import setle
+from setle_api import AuthenticatedClient
 
 
 class RemoteSandbox:
@@ -53,20 +56,47 @@ class RemoteSandbox:
             httpx_args={"trust_env": False},
         )
 
-    def aged_source(
-        self, value: str, store: setle.TokenStore, *, left: float, lifetime: float
-    ) -> setle.TokenSource:
-        """Return a source that finds in *store* the token *value*, with *left* seconds to live."""
-        ends = datetime.now(UTC) + timedelta(seconds=left)
+    def aged_source(self, store: setle.TokenStore, *, refresh_in: float) -> setle.TokenSource:
+        """
+        Return a source that has found an old token in *store*.
+
+        Its early refresh begins with the first call *refresh_in* seconds from now, at least
+        0.5; callers would wait 2 seconds later.
+        """
+        value = self.source().get_token().value
+        # Of 20 s, the early refresh is due at random between 3 and 2 s before the end, but not
+        # within 0.5 s of loading the token, and callers wait from 1 s before the end.
+        ends = datetime.now(UTC) + timedelta(seconds=3.0 + refresh_in)
         key = self.credentials.key(self.base_url)
-        store.save(key, setle.AccessToken(value, ends, lifetime))
-        return self.source(store)
+        store.save(key, setle.AccessToken(value, ends, 20.0))
+        source = self.source(store)
+        with patch("random.random", return_value=1.0):  # as early as can be
+            source.get_token()
+        return source
+
+    def connect(self, **arguments: Any) -> AuthenticatedClient:
+        """Return what a user makes, but for settings that a machine may have."""
+        arguments = {"httpx_args": {"trust_env": False}, **arguments}
+        return setle.connect(
+            self.credentials,
+            base_url=self.base_url,
+            store=setle.MemoryTokenStore(),
+            verify_ssl=self.tls,
+            **arguments,
+        )
 
     def client(self, auth: httpx.Auth | None = None, token: str | None = None) -> httpx.Client:
         """Return a client that carries *auth*, or else a fixed header with *token*."""
         headers = {"Authorization": f"Bearer {token}"} if token else None
         return httpx.Client(
             base_url=self.base_url, auth=auth, headers=headers, verify=self.tls, trust_env=False
+        )
+
+    def async_client(self, token: str) -> httpx.AsyncClient:
+        """Return an async one with a fixed header."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.AsyncClient(
+            base_url=self.base_url, headers=headers, verify=self.tls, trust_env=False
         )
 
 

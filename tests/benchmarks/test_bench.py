@@ -9,14 +9,14 @@ from pathlib import Path
 import attrs
 import pytest
 
-from benchmarks._measure import Figure, Pairs, in_turn, interleaved
+from benchmarks._measure import Figure, Pairs, best, in_turn, interleaved, rates
 
 COMMAND = [sys.executable, "-W", "error", "-m", "benchmarks"]
 
 
 @pytest.mark.timeout(120)
 def test_measures_everything_against_a_baseline(tmp_path: Path) -> None:
-    """A quick run prints the table in 80 plain columns, writes the figures, and exits 0."""
+    """A quick run says how long it takes, prints 80 plain columns, writes the figures, exits 0."""
     foreign = ("SETLE_", "COLUMNS", "COVERAGE_", "FORCE_COLOR", "TTY_")
     env = {n: v for n, v in os.environ.items() if not n.startswith(foreign)}
     done = subprocess.run(
@@ -30,12 +30,24 @@ def test_measures_everything_against_a_baseline(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     figures = json.loads((tmp_path / "figures.json").read_text())["figures"]
-    assert len(figures) == 11
+    assert len(figures) == 17
+    assert done.stderr.startswith("measuring; this takes about ")
+    short = [figure for figure in figures if figure["reached"] is False]
+    *_, end = done.stdout.split("\n\n")
+    if short:
+        assert [line.partition(":")[0].strip() for line in end.splitlines()[1:]] == [
+            figure["what"] for figure in short
+        ]
+    else:
+        assert end == "Nothing falls short.\n"
     for figure in figures:
         assert figure.keys() == {field.name for field in attrs.fields(Figure)}
         assert figure["ours"] > 0
         assert figure["baseline"] > 0
-        assert figure["rounds"] == 2
+        assert figure["rounds"] >= 2
+        assert figure["means"] in done.stdout
+        assert figure["target"] in done.stdout
+        assert (figure["reached"] is None) == (not figure["target"])
 
 
 def test_takes_turns_and_leaves_the_first_round_out() -> None:
@@ -70,5 +82,27 @@ def test_who_is_first_changes() -> None:
 def test_ratio_is_the_median_of_the_rounds() -> None:
     """One disturbed round changes neither the ratio nor the answer."""
     pairs = Pairs([2.0, 2.0, 90.0], [1.0, 1.0, 1.0])
-    figure = Figure.of(pairs, "this", "that", "<= 2 x", lambda figure: figure.ratio <= 2.0)
+    figure = Figure.of(
+        pairs, "this", "that", "much", target="<= 2 x", reached=lambda figure: figure.ratio <= 2.0
+    )
     assert (figure.ours, figure.baseline, figure.ratio, figure.reached) == (2.0, 1.0, 2.0, True)
+
+
+def test_a_figure_without_a_target_is_neither_reached_nor_missed() -> None:
+    """It is told, and no more."""
+    figure = Figure.of(Pairs([2.0], [1.0]), "this", "that", "much")
+    assert (figure.target, figure.reached) == ("", None)
+
+
+def test_a_short_figure_is_the_least_of_several() -> None:
+    """Whatever disturbs one of them adds to it, and is left out."""
+    figures = iter([3.0, 1.0, 9.0])
+    assert best(lambda: next(figures), of=3) == 1.0
+
+
+def test_rates_are_measured_call_by_call_in_turn() -> None:
+    """Each is called as often as the other, and neither always first."""
+    order: list[str] = []
+    assert len(rates(lambda: order.append("a"), lambda: order.append("b"), lasts=0.01)) == 2
+    assert order[:4] == ["a", "b", "b", "a"]
+    assert order.count("a") == order.count("b")
