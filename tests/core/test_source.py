@@ -3,14 +3,18 @@
 import copy
 import pickle
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 
 import setle
 from setle.testing import Answer, Sandbox
-from tests.support import Clock, all_at_once, credentials_of, join_refreshes, source_of
+from tests.support import Clock, all_at_once, credentials_of, eventually, join_refreshes, source_of
 
 REFUSED = Answer(401, json={"statusCode": 401, "message": "Unauthorized"})
 DOWN = Answer(503, json={"statusCode": 503, "message": "maintenance"})
@@ -195,18 +199,31 @@ def test_each_waiter_raises_its_own_copy(sandbox: Sandbox) -> None:
     """No copy carries a cause or the frames of the refresh, which hold the secret."""
     sandbox.script_token(Answer(hang_up=True), Answer(hang_up=True), Answer(hang_up=True))
     source = source_of(sandbox)
-    with pytest.raises(setle.TokenUnavailableError) as caught:
-        source.get_token()
-    assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None
-    modules = {entry.frame.f_globals["__name__"] for entry in caught.traceback}
-    assert modules == {__name__, "setle._source"}
-    with pytest.raises(setle.TokenUnavailableError):
-        source.get_token()
-    assert source._flight is not None
-    for kept in (source._flight.failure, source._refresh.shared._failure):
-        assert isinstance(kept, setle.TokenUnavailableError)
-        assert kept.__traceback__ is None
+    for _ in range(2):  # a new failure, and one that is held back
+        with pytest.raises(setle.TokenUnavailableError) as caught:
+            source.get_token()
+        assert caught.value.__cause__ is None
+        assert caught.value.__context__ is None
+        report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        text = "".join(report.format())
+        assert "get_token" in text
+        assert not any(step in text for step in ("refresher.py", "ask.py", "way.py"))
+        assert sandbox.client_secret not in text
+
+
+def test_an_error_says_when_the_endpoint_is_asked_again(sandbox: Sandbox, clock: Clock) -> None:
+    """A failure that is held back is told apart from a new one, and counts down."""
+    source = source_of(sandbox)
+    sandbox.script_token(REFUSED)
+    for held_back, left in ((False, 30), (True, 30), (True, 20)):
+        with pytest.raises(setle.TokenRejectedError) as caught:
+            source.get_token()
+        assert caught.value.held_back is held_back
+        assert caught.value.retry_in == left
+        assert str(caught.value).startswith("a refresh failed before: ") is held_back
+        assert str(caught.value).endswith(f"; not asked again for {left} s")
+        if held_back:
+            clock.go_on(10)
 
 
 def test_two_sources_share_successes(sandbox: Sandbox) -> None:
@@ -298,65 +315,170 @@ def test_waiting_ends_at_the_deadline_whatever_the_refresh_hangs_in(sandbox: San
         return credentials_of(sandbox)
 
     source = source_of(sandbox, credentials=hanging, timeout=0.05)
-    with pytest.raises(setle.TokenUnavailableError, match=r"no answer within 0\.05 s"):
+    with pytest.raises(
+        setle.TokenUnavailableError, match=r"callable .* not returned within 0\.05 s"
+    ):
         source.get_token()
     release.set()
     join_refreshes()
 
 
-class SlowOnce(setle.MemoryTokenStore):
-    """A store whose first save hangs until it is released."""
+class SlowStore(setle.MemoryTokenStore):
+    """A store in which one step hangs until it is released."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: str) -> None:
         super().__init__()
+        self.step = step
         self.reached, self.release = threading.Event(), threading.Event()
 
-    def save(self, key: str, token: setle.AccessToken) -> None:
-        if not self.reached.is_set():
+    def _hang_in(self, step: str) -> None:
+        if step == self.step:
             self.reached.set()
             self.release.wait(30)
-        else:
-            super().save(key, token)
+
+    def load(self, key: str) -> setle.AccessToken | None:
+        self._hang_in("load")
+        return super().load(key)
+
+    def save(self, key: str, token: setle.AccessToken) -> None:
+        super().save(key, token)
+        self._hang_in("save")
+
+    @contextmanager
+    def lock(self, key: str, timeout: float) -> Iterator[None]:
+        self._hang_in("lock")
+        with super().lock(key, timeout):
+            yield
+            self._hang_in("unlock")
 
 
-def _let_the_deadline_pass(source: setle.TokenSource) -> None:
-    assert source._flight is not None
-    source._flight._at = 0.0
-
-
-def test_a_token_that_comes_late_is_used_all_the_same(sandbox: Sandbox) -> None:
-    """What arrives after its waiters gave up serves the next caller."""
-    store = SlowOnce()
-    source = source_of(sandbox, store=store)
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(source.get_token)
-        assert store.reached.wait(30)
-        _let_the_deadline_pass(source)
-        with pytest.raises(setle.TokenUnavailableError):
-            source.get_token()
-        assert isinstance(first.exception(30), setle.TokenUnavailableError)
+@pytest.mark.parametrize("step", ["load", "lock", "save", "unlock"])
+def test_a_store_that_hangs_costs_a_third_of_the_deadline(sandbox: Sandbox, step: str) -> None:
+    """The refresh that hangs there is passed by one without the store, or gives its token."""
+    store = SlowStore(step)
+    source = source_of(sandbox, store=store, timeout=1.5)
+    began = time.monotonic()
+    token = source.get_token()
+    assert 0.5 <= time.monotonic() - began < 1.5
     store.release.set()
     join_refreshes()
-    source.get_token()
+    assert source.get_token() == token
     assert sandbox.token_requests == 1
 
 
-def test_a_token_that_comes_too_late_replaces_no_newer_one(sandbox: Sandbox, clock: Clock) -> None:
-    """Its refresh was given up, and another one has been faster."""
-    store = SlowOnce()
-    source = source_of(sandbox, store=store)
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(source.get_token)
-        assert store.reached.wait(30)
-        _let_the_deadline_pass(source)
-        with pytest.raises(setle.TokenUnavailableError):
-            source.get_token()
-        assert first.exception(30)
-    clock.go_on(1)
-    newer = source.get_token()
+def test_while_a_store_hangs_it_is_left_alone(sandbox: Sandbox) -> None:
+    """One thread is stuck in it, and no other source of the process waits for it."""
+    store = SlowStore("load")
+    source_of(sandbox, store=store, timeout=0.3).get_token()
+    other = setle.ClientCredentials("another", "tenant")
+    began = time.monotonic()
+    with pytest.raises(setle.TokenRejectedError):
+        source_of(sandbox, credentials=other, store=store, timeout=0.3).get_token()
+    assert time.monotonic() - began < 0.25
     store.release.set()
     join_refreshes()
-    assert source.get_token() == newer
+
+
+@pytest.mark.parametrize("step", ["save", "unlock"])
+def test_a_token_that_is_still_being_saved_is_used_after_the_deadline(
+    sandbox: Sandbox, clock: Clock, step: str
+) -> None:
+    """It has come, though nobody waited for it and its refresh never ended."""
+    store = SlowStore("")
+    source = source_of(sandbox, store=store, timeout=0.3)
+    old = source.get_token()
+    store.step = step
+    clock.go_on(3600 - 31)
+    assert source.get_token() == old
+    assert store.reached.wait(30)
+    began = time.monotonic()
+    eventually(lambda: time.monotonic() > began + 0.3)
+    clock.go_on(1)
+    assert source.get_token() != old
+    store.release.set()
+    join_refreshes()
+    assert sandbox.token_requests == 2
+
+
+@pytest.mark.parametrize("step", ["save", "unlock"])
+def test_a_token_rejected_before_its_refresh_ends_does_not_come_back(
+    sandbox: Sandbox, step: str
+) -> None:
+    """It was used while it was still being saved, and the API would have none of it."""
+    store = SlowStore(step)
+    source = source_of(sandbox, store=store, timeout=0.3)
+    first = source.get_token()
+    source.invalidate(first)
+    store.release.set()
+    join_refreshes()
+    assert source.get_token() != first
+    assert sandbox.token_requests == 2
+
+
+def test_a_stored_token_rejected_before_its_refresh_ends_does_not_come_back(
+    sandbox: Sandbox,
+) -> None:
+    """It was found with the lock held, and the lock was slow to release."""
+    store = SlowStore("unlock")
+
+    class FoundAtTheSecondLook(SlowStore):
+        looks = 0
+
+        def load(self, key: str) -> setle.AccessToken | None:
+            self.looks += 1
+            return None if self.looks == 1 else store.load(key)
+
+    store.release.set()
+    first = source_of(sandbox, store=store).get_token()
+    slow = FoundAtTheSecondLook("unlock")
+    source = source_of(sandbox, store=slow, timeout=0.3)
+    assert source.get_token() == first
+    source.invalidate(first)
+    slow.release.set()
+    join_refreshes()
+    assert source.get_token() != first
+
+
+def test_a_token_that_comes_late_is_refreshed_early_all_the_same(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """It is the same token, and yet not one that the server handed out again."""
+    store = SlowStore("save")
+    source = source_of(sandbox, store=store, timeout=0.3)
+    old = source.get_token()
+    store.release.set()
+    join_refreshes()
+    clock.go_on(3600 - 31)
+    assert source.get_token() == old
+    join_refreshes()
+    assert source.get_token() != old
+
+
+def test_a_token_that_comes_too_late_replaces_no_newer_one(sandbox: Sandbox) -> None:
+    """Its answer hung on its way, and another source with another way out was faster."""
+    store = setle.MemoryTokenStore()
+    release = threading.Event()
+
+    class Slow(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            answer = super().handle_request(request)
+            release.wait(30)
+            return answer
+
+    with Slow() as transport:
+        slow = setle.TokenSource(
+            credentials_of(sandbox),
+            base_url=sandbox.base_url,
+            store=store,
+            timeout=0.3,
+            httpx_args={"transport": transport},
+        )
+        with pytest.raises(setle.TokenUnavailableError, match=r"gave no answer within 0\.3 s"):
+            slow.get_token()
+        newer = source_of(sandbox, store=store, timeout=0.9).get_token()
+        release.set()
+        join_refreshes()
+        assert slow.get_token() == newer
     assert sandbox.token_requests == 2
 
 
@@ -364,51 +486,73 @@ class HangsTheSecondTime:
     """Credentials whose callable hangs when it is called for an early refresh."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self.reached, self.release, self.calls = threading.Event(), threading.Event(), 0
+        self.release, self.calls = threading.Event(), 0
         self._credentials = credentials_of(sandbox)
 
     def __call__(self) -> setle.ClientCredentials:
         self.calls += 1
         if self.calls == 2:
-            self.reached.set()
             self.release.wait(30)
         return self._credentials
 
-    def outlast_a_deadline(
-        self, sandbox: Sandbox, clock: Clock
-    ) -> tuple[setle.TokenSource, setle.AccessToken]:
-        """Return a source whose early refresh hangs past its deadline, and its old token."""
-        source = source_of(sandbox, credentials=self)
-        old = source.get_token()
-        clock.go_on(3600 - 30 - 150 + 1)
-        assert source.get_token() == old
-        assert self.reached.wait(30)
-        _let_the_deadline_pass(source)
-        return source, old
-
 
 def test_an_early_refresh_that_hangs_is_given_up(sandbox: Sandbox, clock: Clock) -> None:
-    """Nobody waits for it, and after its deadline it does not keep others from trying."""
+    """Nobody waits for it: past its deadline and the stale point the next caller tries anew."""
     credentials = HangsTheSecondTime(sandbox)
-    source, old = credentials.outlast_a_deadline(sandbox, clock)
+    source = source_of(sandbox, credentials=credentials, timeout=0.3)
+    old = source.get_token()
+    clock.go_on(3600 - 31)
+    assert source.get_token() == old
+    began = time.monotonic()
+    eventually(lambda: time.monotonic() > began + 0.3)
     assert source.get_token() == old
     clock.go_on(1)
-    assert source.get_token() == old
-    sandbox.wait_for(tokens_issued=2)
+    newer = source.get_token()
+    assert newer != old
     credentials.release.set()
     join_refreshes()
-    assert credentials.calls == 3
-    assert source.get_token() != old
+    assert source.get_token() == newer
+    assert (credentials.calls, sandbox.token_requests) == (3, 2)
 
 
 def test_whoever_comes_after_a_refresh_that_hung_tries_anew(sandbox: Sandbox, clock: Clock) -> None:
-    """It is the failure of those who waited for it, and nobody did."""
+    """It is the failure of those who waited for it, and nobody did, as in a frozen process."""
     credentials = HangsTheSecondTime(sandbox)
-    source, old = credentials.outlast_a_deadline(sandbox, clock)
+    source = source_of(sandbox, credentials=credentials, timeout=0.3)
+    old = source.get_token()
+    clock.go_on(3600 - 31)
+    assert source.get_token() == old
+    began = time.monotonic()
+    eventually(lambda: time.monotonic() > began + 0.3)
     clock.go_on(3600)
     assert source.get_token() != old
     credentials.release.set()
     join_refreshes()
+
+
+def test_no_more_than_two_refreshes_of_a_key_hang(sandbox: Sandbox, clock: Clock) -> None:
+    """Each deadline would leave another thread behind, all day long."""
+    release = threading.Event()
+    calls = []
+
+    def hanging() -> setle.ClientCredentials:
+        calls.append(None)
+        release.wait(30)
+        return credentials_of(sandbox)
+
+    source = source_of(sandbox, credentials=hanging, timeout=0.05)
+    errors = []
+    for _ in range(5):
+        with pytest.raises(setle.TokenUnavailableError) as caught:
+            source.get_token()
+        errors.append(str(caught.value))
+        clock.go_on(61)
+    assert len(calls) == 2
+    assert all("two refreshes hang already" in error for error in errors[2:])
+    release.set()
+    join_refreshes()
+    source.get_token()
+    assert sandbox.token_requests == 1
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])

@@ -1,5 +1,6 @@
 """What several test files use."""
 
+import copy
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from setle._refresh.state import EVERY
 from setle.testing import Sandbox
 
 T = TypeVar("T")
+S = TypeVar("S", bound=setle.MemoryTokenStore)
 
 
 @attrs.define
@@ -52,16 +54,26 @@ def source_of(
     )
 
 
+def elsewhere(store: S) -> S:
+    """Return *store* as another process has it: another object with the same tokens and locks."""
+    return copy.copy(store)
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Wait until *condition* holds, of which nobody tells."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def join_refreshes() -> None:
     """Wait until no refresh is under way, nor has its thread anything left to do."""
-    deadline = time.monotonic() + 30
-    while (
+    eventually(
         # One that was only just started has no frame yet.
-        any(state._threads for state in list(EVERY))
-        or any(map(_is_a_refresh, sys._current_frames().values()))
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.001)  # nobody is told when a thread ends
+        lambda: not any(state._threads for state in list(EVERY))
+        and not any(map(_is_a_refresh, sys._current_frames().values()))
+    )
 
 
 def _is_a_refresh(frame: FrameType) -> bool:
