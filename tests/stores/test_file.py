@@ -346,13 +346,15 @@ def test_planted(
 def test_folder_in_place_of_the_file(
     sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A folder there cannot be replaced; it costs one warning, and nothing is left over."""
+    """A folder there cannot be replaced; it is named once, and nothing is left over."""
     path = folder / f"{credentials_of(sandbox).key(sandbox.base_url)}.json"
     path.mkdir(parents=True)
     folder.chmod(0o700)
     source_of(sandbox, store=setle.FileTokenStore(folder)).get_token()
     assert sandbox.token_requests == 1
-    assert len(warnings_of(caplog)) == 1
+    assert warnings_of(caplog) == [
+        f"FileTokenStore.load failed (Is a directory: {path}); going on without it"
+    ]
     assert list(folder.glob("*.new")) == []
 
 
@@ -425,13 +427,14 @@ def _foreign_folder(folder: Path) -> None:
 def test_unusable_folder(
     sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture, plant: Callable[[Path], None]
 ) -> None:
-    """It costs one warning and a token request for each source, and holds no token after."""
+    """It costs a token request for each store, is named, and holds no token after."""
     plant(folder)
     for count in (1, 2):
-        store = setle.FileTokenStore(folder)
-        source_of(sandbox, store=store).get_token()
+        caplog.clear()
+        source_of(sandbox, store=setle.FileTokenStore(folder)).get_token()
         assert sandbox.token_requests == count
-        assert len(warnings_of(caplog)) == count
+        assert len(set(warnings_of(caplog))) == len(warnings_of(caplog)) > 0
+        assert all(f": {folder}" in line for line in warnings_of(caplog))
     assert not folder.is_dir() or list(folder.iterdir()) == []
 
 
@@ -448,9 +451,10 @@ def test_read_only_folder(sandbox: Sandbox, folder: Path, caplog: pytest.LogCapt
         if os.geteuid() == 0:
             os.setuid(NOBODY)
         source_of(sandbox, store=setle.FileTokenStore(folder)).get_token()
-        return len(warnings_of(caplog)), list(folder.iterdir())
+        named = [f"Permission denied: {folder}" in line for line in warnings_of(caplog)]
+        return named, list(folder.iterdir())
 
-    assert forked(run)() == "(1, [])"
+    assert forked(run)() == "([True, True], [])"
     assert sandbox.token_requests == 1
 
 
@@ -467,8 +471,9 @@ def test_full_disk(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixt
         source_of(sandbox, store=store).get_token()
         return warnings_of(caplog)
 
-    assert forked(run)().startswith("['FileTokenStore.save failed (OSError: File too large)")
-    assert (folder / f"{key}.json").read_text() == before
+    path = folder / f"{key}.json"
+    assert forked(run)().startswith(f"['FileTokenStore.save failed (File too large: {path})")
+    assert path.read_text() == before
     assert list(folder.glob("*.new")) == []
 
 
@@ -572,8 +577,8 @@ with setle.FileTokenStore({str(folder)!r}).lock({KEY!r}, 10):
             pass
 
 
-def test_stuck_lock(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A holder that was stopped costs half the deadline and one warning, not the call."""
+def test_stuck_lock(sandbox: Sandbox, folder: Path) -> None:
+    """A holder that was stopped costs two thirds of the deadline, not the call."""
     store = Locking(folder)
     source = source_of(sandbox, store=store, timeout=4.0)
 
@@ -582,9 +587,9 @@ def test_stuck_lock(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFix
         os.waitpid(pid, os.WUNTRACED)
 
     with held_elsewhere(folder, freeze):
+        before = _time.monotonic()
         source.get_token()
-    assert len(warnings_of(caplog)) == 1
-    assert "FileTokenStore" in caplog.text or "Locking" in caplog.text
+        assert 2.6 < _time.monotonic() - before < 4.0
     assert sandbox.token_requests == 1
 
 

@@ -1,8 +1,11 @@
 """The store that every process has, and which objects pass for a store."""
 
+import os
 import sys
+import threading
+import time
 import traceback
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,8 @@ from setle import _time
 from setle._time import Instant
 from setle.stores import resolve_store
 from setle.testing import Sandbox
-from tests.support import credentials_of
+from tests.support import credentials_of, source_of
+from tests.support.processes import forked
 
 
 class Slotted:
@@ -81,11 +85,69 @@ def test_ended_tokens_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.load("long") is long
 
 
-def test_lock_is_taken_by_everybody() -> None:
-    """The lock keeps nobody out: within a process there is one refresh per key anyway."""
+@pytest.mark.parametrize("timeout", [0.0, 0.05])
+def test_lock_excludes(timeout: float) -> None:
+    """Others wait for it as long as they were told, and get a TimeoutError."""
     store = setle.MemoryTokenStore()
-    with store.lock("a key", 0.0), store.lock("a key", 0.0) as extend:
-        assert extend is None
+    with store.lock("a key", 0.0):
+        before = time.monotonic()
+        with pytest.raises(TimeoutError), store.lock("a key", timeout):
+            pass
+        assert time.monotonic() - before >= timeout
+
+
+def test_lock_is_released() -> None:
+    """Who waits for it has it when its holder is done, also by an error."""
+    store = setle.MemoryTokenStore()
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with suppress(ZeroDivisionError), store.lock("a key", 0.0):
+            entered.set()
+            leave.wait(30)
+            raise ZeroDivisionError
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    entered.wait(30)
+    threading.Timer(0.05, leave.set).start()
+    with store.lock("a key", 30):
+        assert leave.is_set()
+    holder.join(30)
+
+
+def test_locks_of_other_keys_and_stores_are_free() -> None:
+    """Other credentials do not wait, nor do those who share nothing."""
+    store = setle.MemoryTokenStore()
+    with (
+        store.lock("a key", 0.0),
+        store.lock("another key", 0.0),
+        setle.MemoryTokenStore().lock("a key", 0.0),
+    ):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_inherits_no_lock() -> None:
+    """A child has the tokens of its parent, and a lock of its own."""
+    store = setle.MemoryTokenStore()
+    store.save("a key", token("one"))
+
+    def run() -> object:
+        with store.lock("a key", 0.0):
+            loaded = store.load("a key")
+        return loaded and loaded.value
+
+    with store.lock("a key", 0.0):
+        assert forked(run)() == "one"
+
+
+def test_cleared() -> None:
+    """A store that was cleared has no token."""
+    store = setle.MemoryTokenStore()
+    store.save("a key", token("one"))
+    store.clear()
+    assert store.load("a key") is None
 
 
 def test_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +170,7 @@ def test_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unknown_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unknown name is a configuration error that does not show it."""
     monkeypatch.setenv("SETLE_TOKEN_STORE", name)
-    with pytest.raises(setle.ConfigurationError, match=r"^SETLE_TOKEN_STORE ") as caught:
+    with pytest.raises(setle.ConfigurationError, match=r"^SETLE_TOKEN_STORE: ") as caught:
         resolve_store(None)
     assert name not in str(caught.value)
 
@@ -172,17 +234,49 @@ def test_argument(store: setle.TokenStore, monkeypatch: pytest.MonkeyPatch) -> N
     assert resolve_store(store) is store
 
 
-@pytest.mark.parametrize("store", [{}, "memory", 5, object(), Minimal, setle.MemoryTokenStore])
+@pytest.mark.parametrize("store", [{}, b"memory", 5, object(), Minimal, setle.MemoryTokenStore])
 def test_no_store(store: Any) -> None:
     """An object without the methods, or the class of a store, is refused by its type's name."""
     with pytest.raises(setle.ConfigurationError, match=f"not {type(store).__name__}$"):
         resolve_store(store)
 
 
-def test_store_without_weak_references() -> None:
-    """A store that cannot be referenced weakly is refused at once, not at the first call."""
-    with pytest.raises(setle.ConfigurationError, match="__weakref__ to Slotted"):
-        resolve_store(Slotted())
+def test_named_by_the_argument(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The argument takes what the variable takes, and wins over it."""
+    monkeypatch.setenv("SETLE_TOKEN_STORE", "unknown")
+    for _ in range(2):
+        source_of(sandbox, store=f"file:{tmp_path / 'tokens'}").get_token()
+    assert sandbox.token_requests == 1
+    assert len(list((tmp_path / "tokens").glob("*.json"))) == 1
+
+
+def test_unknown_name_in_the_argument() -> None:
+    """The error names the argument, and shows nothing of what is in it."""
+    with pytest.raises(setle.ConfigurationError, match=r"^store: ") as caught:
+        resolve_store("s3cret://host")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_store_without_weak_references(sandbox: Sandbox) -> None:
+    """A store that can be neither hashed nor referenced weakly will do."""
+
+    class Listed(list[object]):
+        __slots__ = ()
+
+        def load(self, key: str) -> setle.AccessToken | None:
+            return None
+
+        def save(self, key: str, token: setle.AccessToken) -> None:
+            self.append(token)
+
+        def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
+            return nullcontext()
+
+    store = Listed()
+    tokens = {source_of(sandbox, store=store).get_token().value for _ in range(2)}
+    assert len(tokens) == len(store) == sandbox.token_requests == 1
 
 
 def test_refused_by_the_source() -> None:

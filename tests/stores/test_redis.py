@@ -605,11 +605,11 @@ def test_left_alone_for_five_seconds(valkey: Valkey, clock: Clock) -> None:
     """A server that is back is used again after that, not before."""
     with store_at(valkey.url) as store:
         valkey.kill()
-        with pytest.raises(redis.exceptions.ConnectionError):
+        with pytest.raises(OSError, match="ConnectionError"):
             store.load(KEY)
         valkey.start()
         clock.go_on(4.9)
-        with pytest.raises(ConnectionError, match="left alone"):
+        with pytest.raises(OSError, match="ConnectionError"):
             store.load(KEY)
         clock.go_on(0.2)
         assert store.load(KEY) is None
@@ -620,11 +620,11 @@ def test_frozen_while_the_lease_is_held(valkey: Valkey) -> None:
     with store_at(valkey.url) as store, ExitStack() as held:
         extend = held.enter_context(store.lock(KEY, 1))
         valkey.freeze()
-        with pytest.raises(redis.exceptions.TimeoutError):
-            extend()
-        for again in (extend, held.close):
-            with pytest.raises(ConnectionError, match="left alone"):
+        before = _time.monotonic()
+        for again in (extend, extend, held.close):
+            with pytest.raises(OSError, match="TimeoutError"):
                 again()
+        assert 0.5 <= _time.monotonic() - before < 1.0
 
 
 def test_full_server(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
@@ -663,7 +663,8 @@ def test_flushed_server(sandbox: Sandbox, valkey: Valkey) -> None:
         held = source.get_token()
         valkey.flush()
         assert source.get_token() == held
-        assert source_of(sandbox, store=store).get_token() != held
+        with store_at(valkey.url) as elsewhere:
+            assert source_of(sandbox, store=elsewhere).get_token() != held
     assert sandbox.token_requests == 2
 
 
@@ -680,15 +681,18 @@ def test_restarted_server(
         assert len(warnings_of(caplog)) <= 1
 
 
-def test_dead_cluster_is_left_alone(cluster: Valkey) -> None:
+def test_dead_cluster_is_left_alone(cluster: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a cluster's client raises then is no RedisError."""
     with closing(redis.RedisCluster("127.0.0.1", cluster.port, socket_timeout=0.5)) as client:
         store = setle.RedisTokenStore(client)
         cluster.kill()
-        with pytest.raises(Exception, match=r"."):
+        with pytest.raises(OSError, match=r"Exception|Error"):
             store.load(KEY)
-        with pytest.raises(ConnectionError, match="left alone"):
+        commands: list[object] = []
+        monkeypatch.setattr(client, "pipeline", lambda **_: commands.append("asked"))
+        with pytest.raises(OSError, match=r"Exception|Error"):
             store.load(KEY)
+        assert commands == []
 
 
 def test_back_again(sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCaptureFixture) -> None:

@@ -42,14 +42,14 @@ def source_of(
     sandbox: Sandbox,
     *,
     credentials: setle.ClientCredentials | Callable[[], setle.ClientCredentials] | None = None,
-    store: setle.TokenStore | None = None,
+    store: setle.TokenStore | str | None = None,
     timeout: float = 15.0,
 ) -> setle.TokenSource:
     """Return a source for *sandbox* that shares with nobody, unless a *store* is given."""
     return setle.TokenSource(
         credentials or credentials_of(sandbox),
         base_url=sandbox.base_url,
-        store=store or setle.MemoryTokenStore(),
+        store=setle.MemoryTokenStore() if store is None else store,
         timeout=timeout,
     )
 
@@ -71,8 +71,10 @@ def join_refreshes() -> None:
     """Wait until no refresh is under way, nor has its thread anything left to do."""
     eventually(
         # One that was only just started has no frame yet.
-        lambda: not any(state._threads for state in list(EVERY))
-        and not any(map(_is_a_refresh, sys._current_frames().values()))
+        lambda: (
+            not any(state._threads for state in list(EVERY))
+            and not any(map(_is_a_refresh, sys._current_frames().values()))
+        )
     )
 
 

@@ -42,7 +42,8 @@ class Flight:
         thread: That does it, once it does.
         blames: What a failure would be one of now.
         inline: Whether the caller has to do it, as there is no thread to be had.
-        leaves_store: Whether it goes on without the store, because another thread hangs in there.
+        leaves_store: The method of the store that another thread hangs in, if it goes on without
+            the store for that.
         asked: Whether more was tried than a look into the store.
         calls: Whether the callable that returns the credentials is being called.
         token: What it has got, though it has not ended yet.
@@ -58,7 +59,7 @@ class Flight:
         self.deadline = Deadline(timeout)
         self.reason = reason
         self.number = next(_numbers)
-        self.leaves_store = state.store.hangs(self.patience)
+        self.leaves_store = state.store.hanging(self.patience)
         self.thread: int | None = None
         self.blames = state.failure
         self.inline = self.asked = self.calls = False
@@ -79,8 +80,13 @@ class Flight:
         return self.deadline.timeout / 3
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether it hangs in the store."""
+        return self.time_in_store >= self.patience
+
+    @property
     def time_in_store(self) -> float:
-        """Seconds since it entered the store; 0 if it is elsewhere."""
+        """Seconds that it has spent in the store so far; 0 if it is elsewhere now."""
         since = self.thread and self.state.store.since(self.thread)
         return time.monotonic() - since if since else 0.0
 

@@ -51,6 +51,7 @@ class Refresher:
     def fly(self, flight: Flight) -> None:
         """Do *flight*, and publish what came of it."""
         flight.thread = threading.get_ident()
+        flight.state.store.begin()
         began = time.monotonic()
         failure: SetleError | None = None
         try:
@@ -123,6 +124,8 @@ class Refresher:
     def _lock(self, flight: Flight, releases: ExitStack) -> Callable[[], object] | None:
         """Hold the lock until *releases* ends; return what extends it, None if no need is left."""
         store, pause = flight.state.store, PAUSE
+        if flight.leaves_store:
+            store.fail(flight.leaves_store, "it does not return")
         while not flight.leaves_store:
             extend = store.lock(flight.state.key, releases)
             time_left = flight.deadline.left - flight.deadline.timeout / 3
@@ -142,9 +145,9 @@ class Refresher:
 
     def _pause(self, flight: Flight, extend: Callable[[], object], seconds: float) -> bool:
         """Wait between two attempts, and extend the lock; tell whether a token has come."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, LONGEST_PAUSE))
+        while seconds > 0:  # by no clock, which a test may have frozen
+            time.sleep(min(seconds, LONGEST_PAUSE))
+            seconds -= LONGEST_PAUSE
             extend()
         return self._look(flight)
 

@@ -137,8 +137,9 @@ class KeyState(TokenInUse):
         """Publish what came of *flight*: its token, and *failure* if it was meant to ask."""
         self._threads.discard(flight)
         token = flight.token
-        if token is not None and flight.origin == "store" and self.is_rejected(token):
-            token = None  # since it was looked up
+        late = flight.has_ended or flight.origin == "store"
+        if token is not None and late and self.is_rejected(token):
+            token = None  # since it was taken over, or looked up
         if token is not None:
             self.take(token, flight.number, loaded=flight.origin == "store")
         if failure is None and token is not None:
@@ -146,6 +147,8 @@ class KeyState(TokenInUse):
             flight.blames.clear()
         if flight.has_ended:
             return
+        if self._has_outlived_token(flight):
+            failure = None
         if failure is not None:
             if flight.asked:
                 flight.blames.count(failure)
@@ -168,28 +171,32 @@ class KeyState(TokenInUse):
         if self.flight is not None:
             self._close(self.flight, None)
         for flight in self._threads:  # what comes of them is nobody's
-            flight.state, flight.leaves_store = KeyState(self.store, ""), True
+            flight.state, flight.leaves_store = KeyState(self.store, ""), "load"
         self._threads.clear()
         TokenInUse.__init__(self)
 
     def _pass_lost_flight(self, waited_for: Flight | None) -> None:
         """End the flight under way if it is past its deadline, or hangs in the store."""
         flight = self.flight
-        if flight is not None and not flight.deadline.left:
-            failure: SetleError = flight.unanswered(flight.deadline.timeout)
-            # If nobody has waited, the process may have been stopped meanwhile. Whoever comes
-            # now asks anew.
+        if flight is None or (flight.deadline.left and not flight.is_stuck):
+            return
+        failure: SetleError | None = None
+        if flight.token is not None:  # it is only saving, or unlocking
+            self.take(flight.token, flight.number, loaded=False)
+        # If nobody has waited, the process may have been stopped meanwhile: ask anew.
+        elif not flight.is_stuck and not self._has_outlived_token(flight):
+            failure = flight.unanswered(flight.deadline.timeout)
             if waited_for is flight:
                 flight.blames.count(failure)
                 failure = flight.blames.again(held_back=False)
-            self._close(flight, failure)
-            if flight.deadline.close is not None:
-                with suppress(Exception):  # whatever it was in the middle of
-                    flight.deadline.close()
-        elif flight is not None and flight.time_in_store >= flight.patience:
-            if flight.token is not None:  # it is only saving
-                self.take(flight.token, flight.number, loaded=False)
-            self._close(flight, None)
+        self._close(flight, failure)
+        if flight.deadline.close is not None:
+            with suppress(Exception):  # whatever it was in the middle of
+                flight.deadline.close()
+
+    def _has_outlived_token(self, flight: Flight) -> bool:
+        # Begun long before, that is: the process was stopped, and whoever waits asks anew.
+        return flight.early and self.held.token.has_ended(now())
 
     def _close(self, flight: Flight, failure: SetleError | None) -> None:
         """Wake everybody who waits for *flight*."""

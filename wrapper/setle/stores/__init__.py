@@ -67,10 +67,8 @@ def store_named(name: str) -> TokenStore:
         from .redis import RedisTokenStore
 
         return RedisTokenStore.from_url(name)
-    raise ConfigurationError(
-        "it names no known store; use memory, file, file:DIRECTORY, or a URL with redis://,"
-        " rediss:// or unix://"
-    )
+    known = "memory, file, file:DIRECTORY, or a URL with redis://, rediss:// or unix://"
+    raise ConfigurationError(f"it names no known store; use {known}")
 
 
 def resolve_store(store: TokenStore | str | None) -> TokenStore:
@@ -87,11 +85,8 @@ def resolve_store(store: TokenStore | str | None) -> TokenStore:
         try:
             return store_named(store)
         except ConfigurationError as error:
-            problem = str(error)
-        raise ConfigurationError(f"{setting}: {problem}")
+            raise ConfigurationError(f"{setting}: {error}") from None
     if isinstance(store, type) or not isinstance(store, TokenStore):
-        raise ConfigurationError(
-            "store must be an object with the methods load, save and lock of setle.TokenStore,"
-            f" or what SETLE_TOKEN_STORE takes, not {type(store).__name__}"
-        )
+        kind = type(store).__name__
+        raise ConfigurationError(f"store must be a setle.TokenStore or the name of one, not {kind}")
     return store

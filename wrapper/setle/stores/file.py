@@ -1,22 +1,28 @@
 """Sharing a token among the processes of one user on one machine."""
 
 import errno
-import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from filelock import FileLock
 
 from .. import _time
+from .._errors import ConfigurationError
 from .._token import AccessToken
+from .record import read, written
 
 _LARGEST_FILE = 1 << 16
+_FOREIGN = "it belongs to somebody else"
 _OLD = 60.0  # seconds; no save takes that long, so what is older was left behind by a kill
+
+# Windows has neither: there all files are user 0's, and the folder's own access list has to do.
+_user = getattr(os, "geteuid", int)
+_OTHERS = stat.S_IWGRP | stat.S_IWOTH if hasattr(os, "geteuid") else 0
 
 
 class FileTokenStore:
@@ -28,7 +34,11 @@ class FileTokenStore:
     the owner's files may use the token until it ends.
 
     Args:
-        directory: Where the files are. Default: ``setle`` in the user's cache folder.
+        directory: Where the files are; ``~`` is the user's home. Default: ``setle`` in the
+            user's cache folder.
+
+    Raises:
+        ConfigurationError: The user has no home.
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
@@ -36,7 +46,12 @@ class FileTokenStore:
             from platformdirs import user_cache_path
 
             directory = user_cache_path("setle", appauthor=False)
-        self._directory = Path(directory).absolute()  # wherever the process goes later
+        try:
+            directory = Path(directory).expanduser()
+        except RuntimeError:
+            problem = "there is no home for the file store, by HOME or passwd; use file:/DIRECTORY"
+            raise ConfigurationError(problem) from None
+        self._directory = directory.absolute()  # wherever the process goes later
 
     def load(self, key: str) -> AccessToken | None:
         """
@@ -45,23 +60,18 @@ class FileTokenStore:
         Raises:
             OSError: It cannot be read, is not a token, or others may have written it.
         """
+        path = self._directory / f"{key}.json"
         # Not through a link, and without waiting for somebody to open the other end of a pipe.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            file = open(  # noqa: SIM115 - Path.open takes no opener; closed below
-                self._directory / f"{key}.json", "rb", opener=lambda path, _: os.open(path, flags)
-            )
+            with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+                _check(path, os.fstat(file.fileno()), stat.S_ISREG)
+                token = read(file.read(_LARGEST_FILE))
         except FileNotFoundError:
             return None
-        with file:
-            _check(os.fstat(file.fileno()))
-            content = file.read(_LARGEST_FILE)
-        try:
-            record = json.loads(content)
-            expires_at = datetime.fromtimestamp(record["expires_at"], UTC)
-            return AccessToken(record["access_token"], expires_at, float(record["lifetime"]))
-        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
-            raise OSError(errno.EINVAL, "it holds no token, and will be replaced") from None
+        if token is None:
+            raise OSError(errno.EINVAL, "it holds no token, and will be replaced", path)
+        return token
 
     def save(self, key: str, token: AccessToken) -> None:
         """
@@ -75,21 +85,18 @@ class FileTokenStore:
             with suppress(FileNotFoundError):  # another process cleared it, or it was renamed
                 if left.stat().st_mtime < _time.wall() - _OLD:
                     left.unlink()
-        record = {
-            "access_token": token.value,
-            "expires_at": token.expires_at.timestamp(),
-            "lifetime": token.lifetime,
-        }
         # Aside, then renamed: whoever reads sees all of the old file or all of the new one.
-        descriptor, aside = tempfile.mkstemp(".new", f"{key}.", self._directory)
+        descriptor, name = tempfile.mkstemp(".new", f"{key}.", self._directory)
+        os.close(descriptor)
+        aside, path = Path(name), self._directory / f"{key}.json"
         try:
-            with os.fdopen(descriptor, "w") as file:
-                if hasattr(os, "fchmod"):  # pragma: no branch - Windows has none
-                    os.fchmod(descriptor, 0o600)  # whatever the umask took off
-                json.dump(record, file)
-            Path(aside).replace(self._directory / f"{key}.json")
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
+            aside.chmod(0o600)  # whatever the umask took off
+            aside.write_text(written(token))
+            aside.replace(path)
+        except BaseException as error:
+            aside.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                error.filename = path
             raise
 
     @contextmanager
@@ -103,26 +110,30 @@ class FileTokenStore:
         """
         self._prepare()
         # The file stays: removing it would let two processes lock two files of one name.
-        with FileLock(
-            self._directory / f"{key}.lock", timeout=timeout, mode=0o600, poll_interval=0.02
-        ):
-            yield None
+        path = self._directory / f"{key}.lock"
+        # A system without flock has none: a file as a lock would outlast a killed process.
+        with FileLock(path, timeout, mode=0o600, poll_interval=0.02, fallback_to_soft=False):
+            yield
 
     def _prepare(self) -> None:
         """Make the folder if need be, and make sure that it is nobody else's."""
-        for folder in (*reversed(self._directory.parents), self._directory):
+        for above, folder in pairwise((*reversed(self._directory.parents), self._directory)):
             if not folder.exists():
+                # As root by sudo, in a user's home: the user could not use what is made there.
+                if above.stat().st_uid not in (0, _user()):
+                    raise OSError(errno.EPERM, _FOREIGN, above)
                 folder.mkdir(0o700, exist_ok=True)  # never open to others, not even for an instant
                 folder.chmod(0o700)  # whatever the umask took off
-        _check(self._directory.stat())
+        _check(self._directory, self._directory.stat(), stat.S_ISDIR)
 
 
-def _check(status: os.stat_result) -> None:
-    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-        raise OSError(errno.EINVAL, "it is neither a file nor a folder")
-    # Windows has no such owner; there the folder's own access list has to do.
-    if hasattr(os, "geteuid"):  # pragma: no branch - Windows has none
-        if status.st_uid != os.geteuid():
-            raise PermissionError(errno.EPERM, "it belongs to somebody else")
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise PermissionError(errno.EPERM, "others may write to it; use chmod go-w")
+def _check(path: Path, status: os.stat_result, is_right: Callable[[int], bool]) -> None:
+    problem = ""
+    if not is_right(status.st_mode):
+        problem = "something else is in its place"
+    elif status.st_uid != _user():
+        problem = _FOREIGN
+    elif status.st_mode & _OTHERS:
+        problem = "others may write to it; use chmod go-w"
+    if problem:
+        raise OSError(errno.EPERM, problem, path)

@@ -1,30 +1,18 @@
 """Sharing a token among machines, through Redis or Valkey."""
 
 import inspect
-import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from types import ModuleType
 from typing import Any, Self
 
 from .. import _time
 from .._errors import ConfigurationError
 from .._time import now
 from .._token import AccessToken
+from .record import read, written
 
 _REST = 5.0
-_POLL = 0.05
-
-
-def _redis() -> ModuleType:
-    try:
-        import redis
-    except ImportError:
-        raise ConfigurationError(
-            "RedisTokenStore needs redis-py: pip install 'setle-client[redis]'"
-        ) from None
-    return redis
 
 
 class RedisTokenStore:
@@ -51,60 +39,60 @@ class RedisTokenStore:
     def __init__(self, client: Any, *, prefix: str = "setle", lease: float = 6.0) -> None:
         if inspect.iscoroutinefunction(client.execute_command):
             raise ConfigurationError("RedisTokenStore needs a sync client: refreshes are sync")
-        self._errors = _redis().exceptions
-        self._client = client
-        self._prefix = prefix
-        self._lease = lease
-        self._left_alone_until = float("-inf")
+        import redis.exceptions  # here, as a refresh is to import nothing
+
+        self._errors = redis.exceptions
+        self._client, self._prefix, self._lease = client, prefix, lease
+        settings = client.get_connection_kwargs()
+        place = (str(settings[name]) for name in ("path", "host", "port") if name in settings)
+        self._place = ":".join(place) or None
+        self._problem, self._left_alone_until = "", float("-inf")
 
     @classmethod
     def from_url(cls, url: str, *, prefix: str = "setle", lease: float = 6.0) -> Self:
         """
         Return a store for the server at *url*: ``redis://``, ``rediss://`` or ``unix://``.
 
-        Its client gives up on an unanswered command after half a second, and tries none again.
+        A ``?prefix=app1`` in the URL counts more than *prefix*. The client gives up on an
+        unanswered command after half a second, and tries none again.
 
         Raises:
             ConfigurationError: The URL cannot be used. It is not shown, as it may hold a password.
         """
-        redis = _redis()
-        no_retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
         try:
-            client = redis.Redis.from_url(
-                url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=no_retry
-            )
+            import redis
+        except ImportError:
+            problem = "RedisTokenStore needs redis-py: pip install 'setle-client[redis]'"
+            raise ConfigurationError(problem) from None
+        retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+        times = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
+        try:
+            client = redis.Redis.from_url(url, retry=retry, **times)
+            pool = client.connection_pool
+            prefix = pool.connection_kwargs.pop("prefix", prefix)
             # Connects to nothing, but says what the parameters of the URL are worth.
-            client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+            pool.connection_class(**pool.connection_kwargs)
         except (TypeError, ValueError, redis.RedisError):
-            raise ConfigurationError(
-                "the Redis URL cannot be used; it is redis://, rediss:// or unix://"
-            ) from None
+            problem = "the Redis URL cannot be used; it is redis://, rediss:// or unix://"
+            raise ConfigurationError(problem) from None
         return cls(client, prefix=prefix, lease=lease)
 
     def load(self, key: str) -> AccessToken | None:
         """Return the token saved under *key*, or None; anything else there counts as none."""
-        asked_at = now()
+        asked_at, name = now(), self._name(key, "token")
         with self._server() as client, client.pipeline(transaction=True) as pipeline:
-            pipeline.get(self._name(key, "token"))
-            pipeline.pttl(self._name(key, "token"))
-            entry, left = pipeline.execute(raise_on_error=False)
+            entry, left = pipeline.get(name).pttl(name).execute(raise_on_error=False)
         # A wrong type is an exception in the list, no limit is -1, nothing at all -2.
         if not isinstance(entry, bytes | str) or not isinstance(left, int) or left <= 0:
             return None
-        try:
-            record = json.loads(entry)
-            expires_at = datetime.fromtimestamp(asked_at.wall + left / 1000, UTC)
-            return AccessToken(record["access_token"], expires_at, float(record["lifetime"]))
-        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
-            return None
+        return read(entry, expires_at=asked_at.wall + left / 1000)
 
     def save(self, key: str, token: AccessToken) -> None:
         """Save *token* under *key* until it ends."""
-        left = int(1000 * (token.issued_at().monotonic + token.lifetime - _time.monotonic()))
+        left = int(1000 * (token.end.monotonic - _time.monotonic()))
         if left > 0:
-            entry = json.dumps({"access_token": token.value, "lifetime": token.lifetime})
             with self._server() as client:
-                client.set(self._name(key, "token"), entry, px=left)
+                client.set(self._name(key, "token"), written(token), px=left)
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[Callable[[], object]]:
@@ -115,9 +103,7 @@ class RedisTokenStore:
             TimeoutError: Another process held it for longer than *timeout* seconds.
         """
         with self._server() as client:
-            lease = client.lock(
-                self._name(key, "lease"), timeout=self._lease, sleep=_POLL, thread_local=False
-            )
+            lease = client.lock(self._name(key, "lease"), self._lease, thread_local=False)
             held = lease.acquire(blocking_timeout=timeout)
         if not held:
             raise TimeoutError
@@ -140,11 +126,21 @@ class RedisTokenStore:
     @contextmanager
     def _server(self) -> Iterator[Any]:
         if _time.monotonic() < self._left_alone_until:
-            raise ConnectionError("left alone after a failure")
+            raise OSError(None, self._problem, self._place)
         try:
             yield self._client
-        except (self._errors.LockError, self._errors.ResponseError):
-            raise  # an answer, if not the one that was hoped for: nobody was kept waiting
-        except Exception:  # a cluster's client raises what is no RedisError
-            self._left_alone_until = _time.monotonic() + _REST
+        except self._errors.LockError:
             raise
+        except Exception as error:  # a cluster's client raises what is no RedisError
+            # An answer, if not the one that was hoped for, has kept nobody waiting.
+            if not isinstance(error, self._errors.ResponseError):
+                self._left_alone_until = _time.monotonic() + _REST
+            self._problem = _word(error)
+            raise OSError(None, self._problem, self._place) from error
+
+
+def _word(error: Exception) -> str:
+    """Return the first word of a server's answer, such as NOPERM, or else the error's name."""
+    said = re.search(r"(?:^|: )([A-Z]{2,}) ", str(error))
+    word: str = getattr(error, "status_code", None) or (said and said[1]) or type(error).__name__
+    return word

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 from .._locks import process
 from .._log import say
@@ -19,7 +20,6 @@ from .._token import AccessToken
 from . import TokenStore
 
 _BUSY = object()
-_FAILED = object()
 
 
 def nothing() -> None:
@@ -36,26 +36,33 @@ class TolerantStore:
 
     def __init__(self, store: TokenStore) -> None:
         self.store = store
-        self._failing: set[str] = set()
-        # When which thread entered the store, on the real clock.
-        self._entered: dict[tuple[object, int], float] = {}
+        self._problems: dict[str, str] = {}  # of the methods that fail
+        # Which thread is in which method, and since when: on the real clock, less what it has
+        # spent in the store before.
+        self._inside: dict[tuple[object, int], tuple[float, str]] = {}
+        self._mine = threading.local()
+
+    def begin(self) -> None:
+        """Count anew what this thread spends in the store."""
+        self._mine.spent = 0.0
 
     def since(self, thread: int) -> float | None:
-        """Return when *thread* entered the store, on the real clock, if it is in there now."""
-        return self._entered.get((process(), thread))
+        """Return since when *thread* is in the store, if it is; earlier stays in there count."""
+        return self._inside.get((process(), thread), (None, ""))[0]
 
-    def hangs(self, patience: float) -> bool:
-        """Tell whether any thread has been in the store for *patience* seconds."""
+    def hanging(self, patience: float) -> str:
+        """Return the method that any thread has been in for *patience* seconds, if there is one."""
         now, here = time.monotonic(), process()
-        return any(
-            where == here and now - since >= patience
-            for (where, _), since in list(self._entered.items())
+        inside = list(self._inside.items())
+        waits = (
+            what for (at, _), (since, what) in inside if at == here and now - since >= patience
         )
+        return next(waits, "")
 
     def load(self, key: str) -> AccessToken | None:
         """Return what the store holds under *key*, or None, as well if it fails."""
-        found = self._call("load", self.store.load, key)
-        return found if isinstance(found, AccessToken) else None
+        found: AccessToken | None = self._call("load", self.store.load, key)
+        return found
 
     def save(self, key: str, token: AccessToken) -> None:
         """Save *token* under *key*, if the store can."""
@@ -71,12 +78,13 @@ class TolerantStore:
         """
         # Not entered into *releases* itself, whose end would raise what releasing raises.
         held = ExitStack()
-        entered = self._call("lock", self._enter, key, held)
-        if entered is _BUSY:
+        extend = self._call("lock", self._enter, key, held)
+        if extend is _BUSY:
             return None
-        if entered is not _FAILED:
-            releases.callback(self._call, "lock", held.close)
-        return partial(self._call, "lock", entered) if callable(entered) else nothing
+        if extend is None:
+            return nothing
+        releases.callback(self._call, "unlock", held.close)
+        return partial(self._call, "extend", extend)
 
     def _enter(self, key: str, held: ExitStack) -> object:
         try:
@@ -87,34 +95,39 @@ class TolerantStore:
         except TimeoutError:
             return _BUSY
         # Most locks yield themselves or True, and some of them are decorators as well.
-        return None if entered is lock else entered
+        return entered if entered is not lock and callable(entered) else nothing
 
-    def _call(self, what: str, call: Callable[..., object], *args: object) -> object:
-        """Return what *call* returns, or ``_FAILED``; tell of trouble once, and of its end."""
+    def _call(self, what: str, call: Callable[..., object], *args: object) -> Any:
+        """Return what *call* returns, None if it fails; tell of trouble once, and of its end."""
         place = (process(), threading.get_ident())
-        self._entered[place] = time.monotonic()
+        began = time.monotonic() - getattr(self._mine, "spent", 0.0)
+        self._inside[place] = (began, what)
         try:
             result = call(*args)
             problem = _problem_with(what, result)
         except Exception as error:  # noqa: BLE001 - foreign code
             # The system's own words are safe; those of others may hold a password.
-            said = isinstance(error, OSError) and error.strerror
-            where = isinstance(error, OSError) and error.filename
-            problem = type(error).__name__
-            problem += (f": {said}" if said else "") + (f" ({where})" if where else "")
+            safe = error if isinstance(error, OSError) else OSError()
+            problem = safe.strerror or type(error).__name__
+            problem += f": {safe.filename}" if safe.filename else ""
         finally:
-            self._entered.pop(place, None)
-        name = f"{type(self.store).__name__}.{what}"
+            self._inside.pop(place, None)
+            self._mine.spent = time.monotonic() - began
         if problem:
-            level = logging.DEBUG if what in self._failing else logging.WARNING
-            self._failing.add(what)
-            text = f"{name} failed ({problem}); going on without it"
-            say(level, "store_failed", text, store=name, problem=problem)
-            return _FAILED
-        if what in self._failing:
-            self._failing.discard(what)
+            return self.fail(what, problem)
+        if self._problems.pop(what, None) and not self._problems:
+            name = type(self.store).__name__
             say(logging.INFO, "store_works", f"{name} works again", store=name)
         return result
+
+    def fail(self, what: str, problem: str) -> None:
+        """Tell that the method *what* fails: loudly if no method has failed so before."""
+        known = problem in self._problems.values()
+        self._problems[what] = problem
+        name = f"{type(self.store).__name__}.{what}"
+        text = f"{name} failed ({problem}); going on without it"
+        level = logging.DEBUG if known else logging.WARNING
+        say(level, "store_failed", text, store=name, problem=problem)
 
 
 def _problem_with(what: str, result: object) -> str:
