@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import httpx
+from httpx._utils import URLPattern
 
 from .._errors import ConfigurationError
 from .._locks import process
@@ -87,8 +88,11 @@ def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) ->
         pattern: mount if mount is None or isinstance(mount, Lent) else Lent(mount)
         for pattern, mount in (args.get("mounts") or {}).items()
     }
-    host = httpx.URL(base_url).host
-    if not mounts and is_loopback(host):
-        mounts[f"all://[{host}]" if ":" in host else f"all://{host}"] = None
+    url = httpx.URL(base_url)
+    if is_loopback(url.host):
+        # What httpx would find, if it did not look into the environment.
+        fitting = sorted(each for each in map(URLPattern, mounts) if each.matches(url))
+        origin = f"{url.scheme}://{url.netloc.decode()}"
+        mounts[origin] = mounts[fitting[0].pattern] if fitting else None
     args["mounts"] = mounts
     return args

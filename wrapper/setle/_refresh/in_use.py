@@ -57,9 +57,9 @@ class TokenInUse:
         return True, token
 
     def take(self, token: AccessToken, number: int, *, loaded: bool) -> None:
-        """Hold *token*, unless a younger flight than *number* has brought a usable one."""
+        """Hold *token*, unless flight *number* or a younger one has brought a usable one."""
         held = self.held
-        if number < held.number and not held.token.has_ended(now()):
+        if number <= held.number and not held.token.has_ended(now()):
             return
         quiet = quiet_after(token.lifetime) if loaded else 0.0
         self.held = HeldToken.drawn(token, number, quiet=quiet)
