@@ -1,0 +1,171 @@
+"""Clocks that other people freeze, thaw and set back."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import freezegun
+import pytest
+import time_machine
+
+import setle
+from setle.testing import Answer, Sandbox
+from tests.support import Clock, all_at_once, join_refreshes, source_of
+
+Freeze = Callable[[str], AbstractContextManager[object]]
+
+
+@contextmanager
+def _freezegun(at: str) -> Iterator[None]:
+    """Both clocks stand still."""
+    with freezegun.freeze_time(at):
+        yield
+
+
+@contextmanager
+def _time_machine(at: str) -> Iterator[None]:
+    """The wall clock stands still, the monotonic one goes on."""
+    with time_machine.travel(at, tick=False):
+        yield
+
+
+@contextmanager
+def _nothing(at: str) -> Iterator[None]:
+    """Neither does anything."""
+    yield
+
+
+frozen_by = pytest.mark.parametrize("freeze", [_freezegun, _time_machine])
+before_and_after = pytest.mark.parametrize(
+    "moments",
+    [
+        ("2020-01-01", ""),
+        ("", "2020-01-01"),
+        ("2030-01-01", ""),
+        ("", "2030-01-01"),
+        ("2020-01-01", "2030-01-01"),
+        ("2030-01-01", "2020-01-01"),
+    ],
+)
+
+
+@frozen_by
+@before_and_after
+def test_one_client_in_a_frozen_test_and_the_next_one(
+    sandbox: Sandbox, freeze: Freeze, moments: tuple[str, str]
+) -> None:
+    """Each asks once at most, whichever of them is frozen, and all threads are served."""
+    source = source_of(sandbox)
+    for asked, moment in enumerate(moments, 1):
+        with freeze(moment) if moment else _nothing(moment):
+            for future in all_at_once(8, source.get_token):
+                future.result()
+            for _ in range(20):
+                source.get_token()
+        assert sandbox.token_requests <= asked
+
+
+@before_and_after
+def test_a_failure_in_a_frozen_test_does_not_hold_up_the_next_one(
+    sandbox: Sandbox, moments: tuple[str, str]
+) -> None:
+    """Years on the monotonic clock are over, whichever way it went."""
+    source = source_of(sandbox)
+    sandbox.script_token(Answer(status=401))
+    with _freezegun(moments[0]) if moments[0] else _nothing(""):
+        with pytest.raises(setle.TokenRejectedError):
+            source.get_token()
+        with pytest.raises(setle.TokenRejectedError):
+            source.get_token()
+    assert sandbox.token_requests == 1
+    with _freezegun(moments[1]) if moments[1] else _nothing(""):
+        source.get_token()
+    assert sandbox.token_requests == 2
+
+
+@frozen_by
+def test_attempts_in_a_frozen_test_pause_and_end(sandbox: Sandbox, freeze: Freeze) -> None:
+    """Pauses are on the real clock: a frozen one would never be over."""
+    source = source_of(sandbox)
+    sandbox.script_token(*[Answer(status=503)] * 2)
+    with freeze("2020-01-01"):
+        source.get_token()
+        join_refreshes()
+    assert sandbox.token_requests == 3
+
+
+@frozen_by
+def test_a_refresh_that_begins_frozen_ends_thawed(sandbox: Sandbox, freeze: Freeze) -> None:
+    """It goes on with its pause and its attempts as if nothing had been."""
+    source = source_of(sandbox)
+    sandbox.script_token(Answer(status=503, headers={"Retry-After": "0.5"}))
+    with ThreadPoolExecutor(1) as pool:
+        with freeze("2020-01-01"):
+            waiting = pool.submit(source.get_token)
+            sandbox.wait_for(token_requests=1)
+        waiting.result(30)
+    assert sandbox.token_requests == 2
+
+
+@frozen_by
+def test_a_refresh_that_begins_thawed_ends_frozen(sandbox: Sandbox, freeze: Freeze) -> None:
+    """The other way round."""
+    source = source_of(sandbox)
+    sandbox.script_token(Answer(status=503, headers={"Retry-After": "0.5"}))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(source.get_token)
+        sandbox.wait_for(token_requests=1)
+        with freeze("2020-01-01"):
+            waiting.result(30)
+    assert sandbox.token_requests == 2
+
+
+@frozen_by
+def test_processes_share_a_file_while_the_clock_is_frozen(
+    sandbox: Sandbox, freeze: Freeze, tmp_path: Path
+) -> None:
+    """Waiting for the file's lock ends as well, though its time stands still."""
+    sources = [source_of(sandbox, store=setle.FileTokenStore(tmp_path)) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool, freeze("2020-01-01"):
+        with sandbox.hold():
+            waiting = [pool.submit(source.get_token) for source in sources]
+            sandbox.wait_for(token_requests=1)
+        assert len({call.result(30).value for call in waiting}) == 1
+    assert sandbox.token_requests == 1
+
+
+@pytest.mark.parametrize("hours", [0.5, 3, 24])
+def test_a_stored_token_from_the_future_counts_as_none(
+    sandbox: Sandbox, clock: Clock, tmp_path: Path, hours: float
+) -> None:
+    """The clock has been set back since: nobody knows how long the token still lasts."""
+    source_of(sandbox, store=setle.FileTokenStore(tmp_path)).get_token()
+    clock.wall -= hours * 3600
+    newer = source_of(sandbox, store=setle.FileTokenStore(tmp_path)).get_token()
+    assert sandbox.token_requests == 2
+    again = source_of(sandbox, store=setle.FileTokenStore(tmp_path)).get_token()
+    assert again.value == newer.value
+    assert sandbox.token_requests == 2
+
+
+def test_a_stored_token_that_has_ended_is_not_revived(
+    sandbox: Sandbox, clock: Clock, tmp_path: Path
+) -> None:
+    """Neither by a clock set back for this process's own token, nor for a stored one."""
+    source = source_of(sandbox, store=setle.FileTokenStore(tmp_path))
+    old = source.get_token()
+    clock.go_on(3600)
+    clock.wall -= 2 * 3600
+    assert source.get_token().value != old.value
+    assert sandbox.token_requests == 2
+
+
+def test_a_step_back_by_less_than_the_margin_costs_nothing(
+    sandbox: Sandbox, clock: Clock, tmp_path: Path
+) -> None:
+    """The clocks of two machines are never quite the same."""
+    token = source_of(sandbox, store=setle.FileTokenStore(tmp_path)).get_token()
+    clock.wall -= 29
+    assert source_of(sandbox, store=setle.FileTokenStore(tmp_path)).get_token() == token
+    assert sandbox.token_requests == 1
