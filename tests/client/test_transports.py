@@ -90,11 +90,11 @@ def test_a_sync_call_over_an_async_transport_says_what_serves(connect: Connect) 
 
 def test_an_async_call_over_a_sync_transport_says_what_serves(connect: Connect) -> None:
     """At the first async call; sync ones work."""
-    client = connect(httpx_args={"transport": httpx.HTTPTransport()})
-    assert World("sync").call(client).status_code == 200
-    with pytest.raises(setle.ConfigurationError, match=r"HTTPTransport.*sync only"):
-        World("asyncio").call(client)
-    client._httpx_args["transport"].given.close()
+    with httpx.HTTPTransport() as transport:
+        client = connect(httpx_args={"transport": transport})
+        assert World("sync").call(client).status_code == 200
+        with pytest.raises(setle.ConfigurationError, match=r"HTTPTransport.*sync only"):
+            World("asyncio").call(client)
 
 
 @async_worlds

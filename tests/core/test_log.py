@@ -260,6 +260,6 @@ def test_trouble_with_a_store_is_told_once(
     assert levels[-1] == "INFO"
     for failed in told(records, "store_failed"):
         assert failed["store"] == "Ailing.load"
-        assert failed["problem"] == "PermissionError: Permission denied (/var/cache/token)"
+        assert failed["problem"] == "Permission denied: /var/cache/token"
     [works] = told(records, "store_works")
     assert works["store"] == "Ailing.load"

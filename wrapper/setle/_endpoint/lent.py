@@ -63,15 +63,16 @@ class Lent:
     def _checked(transport: object, kind: type[T]) -> T:
         if isinstance(transport, kind):
             return transport
-        remedy = "it has to be an httpx.AsyncBaseTransport too"
+        serves, remedy = "sync", "pass one that is an httpx.AsyncBaseTransport too"
         if kind is httpx.BaseTransport:
+            serves = "async"
             remedy = (
                 "let token requests go another way by token_httpx_args={}, and make calls by"
                 " get_async_httpx_client()"
             )
         name = type(transport).__name__
         raise ConfigurationError(
-            f"a transport in httpx_args ({name}) is no {kind.__name__}; {remedy}"
+            f"a transport in httpx_args ({name}) serves {serves} only; {remedy}"
         )
 
 

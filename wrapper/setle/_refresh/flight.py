@@ -125,11 +125,11 @@ class Flight:
 
     def unanswered(self, timeout: float) -> TokenUnavailableError:
         """Return what those get who have waited for *timeout* seconds."""
-        culprit = f"the token endpoint at {self.host}"
+        culprit = f"the token endpoint at {self.host} gave no answer"
         remedy = "check the network and the base URL"
         if self.calls or self.time_in_store:
-            culprit = type(self.state.store.store).__name__
+            culprit = f"{type(self.state.store.store).__name__} has not returned"
             remedy = "see what that waits for"
         if self.calls:
-            culprit = "the callable that returns the credentials"
-        return TokenUnavailableError(f"{culprit} gave no answer within {timeout:g} s; {remedy}")
+            culprit = "the callable that returns the credentials has not returned"
+        return TokenUnavailableError(f"{culprit} within {timeout:g} s; {remedy}")

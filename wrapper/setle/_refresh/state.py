@@ -112,7 +112,7 @@ class KeyState(TokenInUse):
             return None
         if refused:
             raise TokenUnavailableError(
-                "no refresh is started: two hang already, or the interpreter is ending"
+                "two refreshes hang already, or the interpreter is ending: none is started"
             )
         flight.inline = True
         return flight
