@@ -262,4 +262,4 @@ def test_trouble_with_a_store_is_told_once(
         assert failed["store"] == "Ailing.load"
         assert failed["problem"] == "Permission denied: /var/cache/token"
     [works] = told(records, "store_works")
-    assert works["store"] == "Ailing.load"
+    assert works["store"] == "Ailing"
