@@ -179,7 +179,7 @@ class Effort:
     @property
     def takes(self) -> str:
         """How long `make bench` takes, as seen on two quiet cores."""
-        return "a quarter of a minute" if self.quick else "six minutes"
+        return "a quarter of a minute" if self.quick else "four minutes"
 
     def rounds(self, thorough: int) -> int:
         """Return how many rounds to measure where *thorough* is what it takes."""

@@ -21,7 +21,7 @@ from .sandbox import RemoteSandbox, remote_sandbox
 
 _PATH = "/v1/estate/list"
 _THREADS = 16
-_CALLS_OF_A_THREAD = 12
+_CALLS_OF_A_THREAD = 6
 _TASKS = 64
 _CALLS_OF_A_TASK = 2
 _DELAY = 0.5
@@ -33,7 +33,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
     """Yield the figures."""
     with remote_sandbox() as sandbox:
         yield _of_one_thread(sandbox, effort)
-        yield _of_threads(sandbox, effort)
+        yield from _of_threads(sandbox, effort)
         yield from _of_tasks(sandbox, effort)
     with remote_sandbox(delay=_DELAY) as sandbox:
         yield from _roll_over(sandbox, effort)
@@ -66,7 +66,7 @@ def _call(http: httpx.Client) -> None:
     http.get(_PATH).raise_for_status()
 
 
-def _of_threads(sandbox: RemoteSandbox, effort: Effort) -> Figure:
+def _of_threads(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
     token = sandbox.source().get_token().value
 
     def rate(http: httpx.Client) -> float:
@@ -78,9 +78,24 @@ def _of_threads(sandbox: RemoteSandbox, effort: Effort) -> Figure:
         in_threads(load, _THREADS)
         return _THREADS * _CALLS_OF_A_THREAD / (time.perf_counter() - began)
 
-    with sandbox.connect().get_httpx_client() as ours, sandbox.client(token=token) as plain:
-        pairs = interleaved(lambda: rate(ours), lambda: rate(plain), rounds=effort.rounds(41))
-    return _rates(pairs, f"{_THREADS} threads")
+    with (
+        sandbox.connect().get_httpx_client() as ours,
+        sandbox.client(token=token) as plain,
+        sandbox.client(token=token) as twin,
+    ):
+
+        def paired(http: httpx.Client) -> Pairs:
+            rounds = effort.rounds(81)
+            return interleaved(lambda: rate(http), lambda: rate(plain), rounds=rounds)
+
+        yield _rates(paired(ours), f"{_THREADS} threads")
+        yield Figure.of(
+            paired(twin),
+            f"plain httpx, {_THREADS} threads",
+            "itself",
+            "How far this machine lets equal things differ now: the noise in the others.",
+            unit="calls/s",
+        )
 
 
 def _of_tasks(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
