@@ -9,6 +9,8 @@ from typing import assert_type
 import httpx
 
 import setle
+import setle.testing
+from setle.testing import forget_everything
 from setle_api import AuthenticatedClient
 
 
@@ -79,15 +81,20 @@ async def sources() -> None:
     setle.TokenSource(lambda: setle.ClientCredentials("id", "secret"), verify_ssl=False)
     setle.TokenSource(lambda: "id")  # type: ignore[arg-type, return-value] # not credentials
     setle.TokenSource("id", "secret")  # type: ignore[call-arg, arg-type] # those of ClientCredentials
+    setle.TokenSource(store="file", timeout=5.5)
+    setle.TokenSource(store=7)  # type: ignore[arg-type] # neither a store nor the name of one
     assert_type(source.base_url, str)
     assert_type(source.get_token(), setle.AccessToken)
     assert_type(await source.aget_token(), setle.AccessToken)
+    assert_type(source.current_token(), setle.AccessToken | None)
+    str(source.current_token().value)  # type: ignore[union-attr] # there may be none
     source.invalidate(source.get_token())
     source.invalidate("value")  # type: ignore[arg-type] # the token itself, so that none is mixed up
 
 
 def sync_clients(auth: setle.BearerAuth) -> None:
-    with httpx.Client(auth=auth) as client:
+    assert_type(auth.heed(httpx.Response(200)), bool)
+    with httpx.Client(auth=auth, event_hooks={"response": [auth.heed]}) as client:
         client.get("https://public-api.setle.app/v1/estate/list")
     with setle.connect() as connected:
         assert_type(connected, AuthenticatedClient)
@@ -95,7 +102,9 @@ def sync_clients(auth: setle.BearerAuth) -> None:
 
 async def async_clients() -> None:
     auth = setle.BearerAuth(setle.TokenSource())
-    async with httpx.AsyncClient(auth=auth) as async_client:
+    assert_type(await auth.aheed(httpx.Response(200)), bool)
+    hooks = {"response": [auth.aheed]}
+    async with httpx.AsyncClient(auth=auth, event_hooks=hooks) as async_client:
         await async_client.get("https://public-api.setle.app/v1/estate/list")
     async with setle.connect(
         setle.ClientCredentials.from_env,
@@ -106,6 +115,13 @@ async def async_clients() -> None:
         httpx_args={"headers": {"X-Trace": "7"}},
     ) as connected:
         assert_type(connected, AuthenticatedClient)
+    setle.connect(
+        store="redis://localhost",
+        token_timeout=5,
+        httpx_args={"transport": httpx.AsyncHTTPTransport},
+        token_httpx_args={},
+    )
+    setle.connect(token_timeout=httpx.Timeout(5.0))  # type: ignore[arg-type] # one number of seconds
     setle.connect(timeout="5")  # type: ignore[arg-type] # not a number
 
 
@@ -121,6 +137,19 @@ def errors() -> None:
         assert_type(token_error.status_code, int | None)
         assert_type(token_error.messages, list[str])
         assert_type(token_error.retry_after, float | None)
+        assert_type(token_error.retry_in, float | None)
+        assert_type(token_error.held_back, bool)
     except setle.ConfigurationError as error:
         base: setle.SetleError = error
         raise base from None
+
+
+def package() -> None:
+    assert_type(setle.__version__, str)
+
+
+def in_tests(setle_sandbox: setle.testing.Sandbox) -> None:
+    setle_sandbox.script_token(setle.testing.Answer(503), setle.testing.Answer(json={}))
+    assert_type(setle_sandbox.log, list[setle.testing.Record])
+    assert_type(setle_sandbox.token_requests, int)
+    forget_everything()
