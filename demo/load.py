@@ -52,8 +52,6 @@ class Load:
         self.calls: list[Call] = []
         self._client = client
         self._stop = threading.Event()
-        # The generated client makes its httpx client on first use, not safe from threads.
-        self._http = client.get_httpx_client()
         self._threads = [
             threading.Thread(target=self._call_in_turn, daemon=True) for _ in range(THREADS)
         ]
@@ -72,13 +70,13 @@ class Load:
             return
         for thread in self._threads:
             thread.join()
-        self._http.close()
+        self._client.get_httpx_client().close()
 
     def _call_in_turn(self) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
             try:
-                failure = _failure_of(self._http.get(_PATH))
+                failure = _failure_of(self._client.get_httpx_client().get(_PATH))
             except Exception as error:  # noqa: BLE001 - whatever it is, the demo reports it
                 failure = f"{type(error).__name__}: {error}"
             self.calls.append(Call(began, time.monotonic(), failure))

@@ -61,8 +61,7 @@ class Stage:
         return setle.connect(
             setle.ClientCredentials(self.sandbox.client_id, self.sandbox.client_secret),
             base_url=self.sandbox.base_url,
-            store=setle.MemoryTokenStore(),
-            httpx_args={"trust_env": False},  # a proxy would not find the way to loopback
+            store="memory",
         )
 
     def story(self) -> Story:

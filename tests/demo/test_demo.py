@@ -33,7 +33,8 @@ def demo(*options: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 def test_shows_picture_and_table_and_succeeds() -> None:
     """Piped, it prints plain lines, the picture and the table, and exits 0."""
-    done = demo("--lifetime", "1", PYTHONIOENCODING="utf-8")
+    nowhere = "http://127.0.0.1:9"  # no way to loopback leads through a proxy
+    done = demo("--lifetime", "1", PYTHONIOENCODING="utf-8", HTTP_PROXY=nowhere)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
