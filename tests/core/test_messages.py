@@ -1,0 +1,196 @@
+"""Messages name what is concerned: host and port, variable, file or folder."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import setle
+from setle.testing import Sandbox
+from tests.support import credentials_of
+from tests.support.worlds import ESTATES, World, connect_to
+
+ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
+makes = pytest.mark.parametrize("make", [setle.connect, setle.TokenSource])
+
+
+def source_for(base_url: str, **more: Any) -> setle.TokenSource:
+    options: dict[str, Any] = {"timeout": 2.0, "store": setle.MemoryTokenStore(), **more}
+    return setle.TokenSource(setle.ClientCredentials(ID, "secret"), base_url=base_url, **options)
+
+
+def test_a_host_without_a_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says which host and port could not be reached, and what the system says."""
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(setle.TokenUnavailableError) as caught:
+        source_for("https://setle.example/api").get_token()
+    assert "setle.example:443" in str(caught.value)
+    assert "Name or service not known" in str(caught.value)
+
+
+def test_a_port_where_nobody_listens() -> None:
+    """With the port as it was given."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(setle.TokenUnavailableError, match=rf"127\.0\.0\.1:{port}.*refused"):
+        source_for(f"http://127.0.0.1:{port}").get_token()
+
+
+def test_a_server_that_never_answers() -> None:
+    """The one that did not, and how long it had."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(setle.TokenUnavailableError, match=rf"127\.0\.0\.1:{port}"):
+            source_for(f"http://127.0.0.1:{port}", timeout=0.5).get_token()
+
+
+def test_an_ipv6_host_is_named_as_in_a_url() -> None:
+    """So that its port can be told from it."""
+    with pytest.raises(setle.TokenUnavailableError, match=r"\[::1\]:9\b"):
+        source_for("http://[::1]:9").get_token()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system has no such owners")
+@pytest.mark.parametrize("kind", ["missing", "folder", "binary"])
+def test_a_secrets_file_that_cannot_be_read_is_named(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable, the path and what the system says."""
+    path = tmp_path / "secret"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "binary":
+        path.write_bytes(b"\xff\xfe\x00")
+    monkeypatch.setenv("SETLE_CLIENT_ID", ID)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(path))
+    with pytest.raises(setle.ConfigurationError) as caught:
+        setle.connect()
+    assert "SETLE_CLIENT_SECRET_FILE" in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_secrets_file_that_goes_away_is_named_at_a_later_call(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume may be unmounted while a process runs."""
+    path = tmp_path / "secret"
+    path.write_text(sandbox.client_secret)
+    monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(path))
+    source = setle.TokenSource(base_url=sandbox.base_url, store=setle.MemoryTokenStore())
+    token = source.get_token()
+    path.unlink()
+    source.invalidate(token)
+    with pytest.raises(setle.ConfigurationError) as caught:
+        source.get_token()
+    assert str(path) in str(caught.value)
+
+
+CREDENTIALS = setle.ClientCredentials(ID, "secret")
+
+
+@makes
+@pytest.mark.parametrize("kind", ["missing", "folder", "garbage"])
+def test_authorities_that_are_not_there(
+    make: Callable[..., object], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SSL_CERT_FILE is named, at once."""
+    path = tmp_path / "authorities.pem"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "garbage":
+        path.write_text("nothing of that kind")
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(setle.ConfigurationError, match="SSL_CERT_FILE"):
+        make(CREDENTIALS)
+
+
+@makes
+@pytest.mark.parametrize("kind", ["missing", "file"])
+def test_a_folder_of_authorities_that_is_not_there(
+    make: Callable[..., object], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SSL_CERT_DIR is named, though OpenSSL would only fail each connection."""
+    path = tmp_path / "authorities"
+    if kind == "file":
+        path.write_text("")
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("SSL_CERT_DIR", str(path))
+    with pytest.raises(setle.ConfigurationError, match="SSL_CERT_DIR"):
+        make(CREDENTIALS)
+
+
+@makes
+def test_one_of_several_folders_of_authorities_will_do(
+    make: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As OpenSSL reads them; and where SSL_CERT_FILE is set, httpx does not look at them."""
+    monkeypatch.setenv("SSL_CERT_DIR", f"/nowhere{os.pathsep}{tmp_path}")
+    make(CREDENTIALS)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    make(CREDENTIALS)
+
+
+@makes
+def test_authorities_of_the_environment_that_nobody_asks_for(
+    make: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """trust_env=False, or no verification, leaves them aside."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/authorities.pem")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    make(CREDENTIALS, httpx_args={"trust_env": False})
+    make(CREDENTIALS, verify_ssl=False)
+
+
+@makes
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"verify_ssl": "/nowhere/ca.pem"},
+        {"httpx_args": {"cert": "/nowhere/client.pem"}},
+        {"httpx_args": {"cert": ("/nowhere/client.pem", "/nowhere/key.pem")}},
+    ],
+)
+def test_tls_files_that_are_not_there(make: Callable[..., object], more: dict[str, Any]) -> None:
+    """The arguments are named, not what the environment says as well."""
+    with pytest.raises(setle.ConfigurationError, match=r"verify_ssl or cert.*No such file"):
+        make(CREDENTIALS, **more)
+
+
+@makes
+def test_a_socks_proxy_without_its_package(
+    make: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the variable and what to install."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    with pytest.raises(setle.ConfigurationError, match=r"ALL_PROXY.*httpx\[socks\]"):
+        make(CREDENTIALS)
+
+
+def test_http2_without_its_package(sandbox: Sandbox) -> None:
+    """No proxy is blamed for it."""
+    client = setle.connect(
+        credentials_of(sandbox), base_url=sandbox.base_url, httpx_args={"http2": True}
+    )
+    with pytest.raises(setle.ConfigurationError, match=r"httpx_args.*httpx\[http2\]") as caught:
+        client.get_httpx_client()
+    assert "proxy" not in str(caught.value)
+
+
+def test_a_file_that_goes_away_is_named_at_the_first_call(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where HTTP/2 has httpx load the authorities itself, it does so at the first call."""
+    with connect_to(sandbox) as client:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+        assert World("sync").call(client, ESTATES).status_code == 200
+    with pytest.raises(setle.ConfigurationError, match="SSL_CERT_FILE"):
+        connect_to(sandbox)
