@@ -1,6 +1,8 @@
 """Transports of the user's: what they may be, where they serve, and what is said otherwise."""
 
 import os
+import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
@@ -8,14 +10,14 @@ import anyio
 import httpx
 import pytest
 from httpx_aiohttp import AiohttpTransport
-from httpx_retries import RetryTransport
+from httpx_retries import Retry, RetryTransport
 
 import setle
 import setle_api
 from setle.testing import Answer, Sandbox
 from tests.support import all_at_once
 from tests.support.processes import forked
-from tests.support.worlds import World
+from tests.support.worlds import ECHO, World
 
 Connect: TypeAlias = Callable[..., setle_api.AuthenticatedClient]
 
@@ -328,3 +330,60 @@ def test_threads_use_one_transport_at_once(connect: Connect, sandbox: Sandbox) -
         futures = all_at_once(20, lambda: World("sync").call(client).status_code)
         assert {future.result() for future in futures} == {200}
     assert sandbox.token_requests == 1
+
+
+class Itself(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """What httpx would do by itself, with the environment's proxies: the documented recipe."""
+
+    def __init__(self) -> None:
+        self._sync, self._async = httpx.Client(), httpx.AsyncClient()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._sync.send(request, stream=True)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._async.send(request, stream=True)
+
+    def close(self) -> None:
+        self._sync.close()
+
+    async def aclose(self) -> None:
+        await self._async.aclose()
+
+
+def retrying() -> RetryTransport:
+    return RetryTransport(Itself(), Retry(total=3, backoff_factor=0.01))
+
+
+@pytest.mark.parametrize("world", ["sync", "asyncio"], indirect=True)
+def test_a_retrying_transport_may_keep_the_proxies_of_the_environment(
+    world: World, connect: Connect, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retried calls, a replay, and bodies of every size come through it as without it."""
+    client = connect(httpx_args={"transport": retrying})
+    sandbox.script_api(Answer(503), Answer(502))
+    content = b"an estate" * 100_000
+    assert world.call(client).status_code == 200
+    sandbox.revoke()
+    answer = world.call(client, ECHO, method="POST", content=content)
+    assert (answer.status_code, answer.content) == (200, content)
+    assert (sandbox.api_requests, sandbox.token_requests) == (5, 2)
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        url = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        asked: list[bytes] = []
+
+        def serve() -> None:
+            connection, _ = proxy.accept()
+            with connection:
+                asked.append(connection.recv(65536))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        client = connect(
+            base_url="https://setle.example", httpx_args={"transport": Itself}, token_timeout=2.0
+        )
+        with pytest.raises(setle.TokenUnavailableError):
+            world.call(client)
+        thread.join(10)
+    assert asked[0].startswith(b"CONNECT setle.example:443")
