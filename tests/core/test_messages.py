@@ -188,9 +188,9 @@ def test_http2_without_its_package(sandbox: Sandbox) -> None:
 def test_a_file_that_goes_away_is_named_at_the_first_call(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where HTTP/2 has httpx load the authorities itself, it does so at the first call."""
+    """Plain HTTP takes no authorities for its token, and httpx loads them for its calls."""
     with connect_to(sandbox) as client:
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
         assert World("sync").call(client, ESTATES).status_code == 200
     with pytest.raises(setle.ConfigurationError, match="SSL_CERT_FILE"):
-        connect_to(sandbox)
+        connect_to(sandbox).get_httpx_client()

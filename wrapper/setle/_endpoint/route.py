@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ USER_AGENT = f"setle-client/{__version__} python-httpx/{httpx.__version__}"
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_VARIABLES = (*_AUTHORITIES, *_PROXIES, *map(str.lower, _PROXIES))
 
 
 @contextmanager
@@ -32,13 +34,24 @@ def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
         if args.get("cert") or isinstance(args.get("verify"), str) or not names:
             names = ["verify_ssl", "cert"]
         problem = f"{' or '.join(names)} names what cannot be used: {error.strerror or error}"
-    except (httpx.InvalidURL, ImportError, ValueError):
-        # Its own words may hold a part of the proxy's password.
+    except (httpx.InvalidURL, ImportError, ValueError) as error:
         names = [name for name in _PROXIES if {name, name.lower()} & os.environ.keys()]
-        if args.get("proxy") or not names:
+        if args.get("proxy"):
             names = ["proxy in httpx_args"]
-        problem = f"{' or '.join(names)} holds what httpx cannot use"
+        problem = f"{' or '.join(names) or 'httpx_args'} holds what httpx cannot use"
+        if isinstance(error, ImportError):  # else its words may hold a part of the password
+            problem += f": {error}"
     raise ConfigurationError(problem)
+
+
+def _check_folders(settings: Mapping[str, Any]) -> None:
+    """Raise an OSError if ``SSL_CERT_DIR`` names no folder, of which OpenSSL says nothing."""
+    folders = os.environ.get("SSL_CERT_DIR", "")
+    heeded = settings["verify"] is True and settings["trust_env"]
+    if heeded and folders and not os.environ.get("SSL_CERT_FILE"):
+        found = any(Path(folder).is_dir() for folder in folders.split(os.pathsep))
+        if not found:
+            raise OSError("there is no such folder")
 
 
 class Route:
@@ -69,13 +82,15 @@ class Route:
     ) -> None:
         url = httpx.URL(base_url)
         self.timeout = timeout
-        self.host: str = f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        self.host: str = f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
         self.failure: Failure = Failure()
         self._transports = transports
         for lent in transports.values():
             if lent is not None:
                 lent.check(httpx.BaseTransport)
         with settings_named(settings):
+            _check_folders(settings)
             verify = settings["verify"] if url.scheme == "https" else False
             self.context: ssl.SSLContext = httpx.create_ssl_context(
                 verify, settings["cert"], settings["trust_env"]
@@ -118,12 +133,14 @@ def route_to(base_url: str, timeout: float, args: Mapping[str, Any]) -> Route:
         timeout,
         tuple((name, args.get(name, default)) for name, default in settings.items()),
         ((None, args.get("transport")), *args["mounts"].items()),
-        tuple(os.environ.get(name) for name in _AUTHORITIES),
+        tuple(os.environ.get(name) for name in _VARIABLES),
     )
 
 
 @lru_cache(maxsize=64)  # loading the authorities takes 20 ms, too much for each web request
-def _route(base_url: str, timeout: float, settings: Any, transports: Any, _files: Any) -> Route:
+def _route(
+    base_url: str, timeout: float, settings: Any, transports: Any, _environment: Any
+) -> Route:
     return Route(base_url, timeout, dict(settings), dict(transports))
 
 

@@ -39,7 +39,7 @@ class Flight:
 
     Attributes:
         number: The younger, the higher.
-        thread: That does it, once it does.
+        thread: That does it, while it does.
         blames: What a failure would be one of now.
         inline: Whether the caller has to do it, as there is no thread to be had.
         leaves_store: The method of the store that another thread hangs in, if it goes on without
@@ -81,8 +81,9 @@ class Flight:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether it hangs in the store."""
-        return self.time_in_store >= self.patience
+        """Whether it hangs in the store, or was interrupted by what its caller did meanwhile."""
+        abandoned = self.inline and self.thread is None
+        return abandoned or self.time_in_store >= self.patience
 
     @property
     def time_in_store(self) -> float:

@@ -71,6 +71,7 @@ class Refresher:
                         failure = TokenUnavailableError(f"the refresh was broken off by {name}")
                     raise
         finally:
+            flight.thread = None  # first, as an interrupt may break off the rest
             flight.state.end(flight, failure)
         self._tell(flight, failure, time.monotonic() - began)
 

@@ -93,20 +93,16 @@ class KeyState(TokenInUse):
         # While the interpreter ends, a thread would never run.
         refused = len(self._threads) >= _MOST_THREADS or sys.is_finalizing()
         if not refused:
-            try:
+            # Unlike Thread.start(), this does not wait until the new thread gets its turn, which
+            # takes up to 100 ms beside busy ones. It is published only now: an interrupt before
+            # would leave behind what nobody flies.
+            with suppress(RuntimeError):  # there are too many threads
+                start_new_thread(refresher.fly_in_thread, (flight,))
                 self._threads.add(flight)
                 self.flight = flight
-                # Unlike Thread.start(), this does not wait until the new thread gets its turn,
-                # which takes up to 100 ms beside busy ones.
-                start_new_thread(refresher.fly_in_thread, (flight,))
                 if early:
                     self.held = self.held.refreshing()
                 return flight
-            except BaseException as error:
-                self._threads.discard(flight)
-                self.flight = None
-                if not isinstance(error, RuntimeError):  # which says that there are too many
-                    raise
         if usable:
             self.held = self.held.resting(_REST, until_end=True)
             return None
@@ -127,7 +123,8 @@ class KeyState(TokenInUse):
         if before.flight is flight:
             before.flight = None
         flight.state = self
-        self._threads.add(flight)
+        if not flight.inline:
+            self._threads.add(flight)
         if self.flight is None and not flight.has_ended and not self.held.is_fresh(now()):
             self.flight = flight
         return self.flight is flight
