@@ -24,7 +24,6 @@ import anyio._backends._asyncio  # noqa: F401  # see above
 import filelock  # noqa: F401  # see above
 import httpx
 import redis.lock  # noqa: F401  # see above
-import tenacity  # noqa: F401  # see above
 import time_machine
 
 import setle

@@ -1,9 +1,12 @@
 """Sharing by file: private, never torn, and never in the way of a call."""
 
 import encodings.idna  # noqa: F401 - who has become somebody else may not read it any more
+import errno
+import fcntl
 import json
 import logging
 import os
+import pwd
 import resource
 import signal
 import socket
@@ -14,12 +17,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 import setle
 from setle import _time
 from setle._time import Instant
+from setle.stores import store_named
 from setle.testing import Sandbox
 from tests.support import credentials_of, source_of
 from tests.support.processes import cold_processes, forked
@@ -477,6 +482,129 @@ def test_full_disk(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixt
     assert list(folder.glob("*.new")) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can be others")
+def test_home_of_somebody_else(
+    sandbox: Sandbox,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Root with a user's HOME makes nothing in there, says whose folder it is, and calls go on."""
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, NOBODY, NOBODY)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    source_of(sandbox, store=setle.FileTokenStore()).get_token()
+    assert list(home.iterdir()) == []
+    assert warnings_of(caplog) == [
+        f"FileTokenStore.lock failed (it belongs to somebody else: {home}); going on without it"
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can be others")
+def test_below_a_folder_for_everybody(tmp_path: Path) -> None:
+    """A user's store may be made where root lets everybody write, as in /tmp."""
+    everybodys = tmp_path / "tmp"
+    everybodys.mkdir()
+    everybodys.chmod(0o1777)
+    for parent in tmp_path.parents:
+        if not mode(parent) & 0o001:
+            parent.chmod(0o711)
+    tmp_path.chmod(0o711)
+
+    def run() -> object:
+        os.setuid(NOBODY)
+        store = setle.FileTokenStore(everybodys / "mine" / "setle")
+        store.save(KEY, token())
+        return store.load(KEY) is not None
+
+    assert forked(run)() == "True"
+
+
+def test_folder_of_its_own_below_somebody_elses(
+    sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that was made by hand is used, whoever owns the ones above."""
+    folder.mkdir(0o700, parents=True)
+    if os.geteuid() == 0:
+        os.chown(folder.parent, NOBODY, NOBODY)
+    source_of(sandbox, store=setle.FileTokenStore(folder)).get_token()
+    assert len(list(folder.glob("*.json"))) == 1
+    assert warnings_of(caplog) == []
+
+
+def test_home_in_the_name(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ~ of file:~/x is the user's home, wherever the process runs."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    source_of(sandbox, store="file:~/x").get_token()
+    assert len(list((tmp_path / "home" / "x").glob("*.json"))) == 1
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("name", ["file", "file:~/x", "file:~nobody-of-this-name/x"])
+def test_no_home(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without HOME and an entry in passwd the error says so, when the source is made."""
+
+    def no_entry(_: object) -> NoReturn:
+        raise KeyError
+
+    for variable in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    monkeypatch.setenv("SETLE_TOKEN_STORE", name)
+    monkeypatch.chdir(tmp_path)
+    store_named.cache_clear()
+    with pytest.raises(setle.ConfigurationError, match=r"SETLE_TOKEN_STORE: .*no home") as caught:
+        setle.TokenSource(setle.ClientCredentials("id", "secret"))
+    assert "file:/DIRECTORY" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_home_but_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who names a folder needs no home, nor does who has XDG_CACHE_HOME."""
+
+    def no_entry(_: object) -> NoReturn:
+        raise KeyError
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    for store in (setle.FileTokenStore(), setle.FileTokenStore(tmp_path / "tokens")):
+        store.save(KEY, token())
+    assert len(list(tmp_path.rglob(f"{KEY}.json"))) == 2
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_no_flock(
+    sandbox: Sandbox,
+    folder: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    """Where the system has no locks there is none, nor a file that a killed process leaves."""
+
+    def no_flock(*_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", no_flock)
+    store = setle.FileTokenStore(folder)
+    before = _time.monotonic()
+    source_of(sandbox, store=store).get_token()
+    assert _time.monotonic() - before < 2
+    assert len(warnings_of(caplog)) == 1
+    assert os.strerror(number) in caplog.text
+    assert {path.suffix for path in folder.iterdir()} <= {".json", ".lock"}
+    monkeypatch.undo()
+    with store.lock(KEY, 0.0):  # nothing is left that would keep others out
+        pass
+    assert sandbox.token_requests == 1
+
+
 def test_left_behind_files_are_cleared(store: setle.FileTokenStore, folder: Path) -> None:
     """What a kill left in the middle of a save goes with a later one, and nothing else does."""
     store.save(KEY, token())
@@ -577,8 +705,8 @@ with setle.FileTokenStore({str(folder)!r}).lock({KEY!r}, 10):
             pass
 
 
-def test_stuck_lock(sandbox: Sandbox, folder: Path) -> None:
-    """A holder that was stopped costs two thirds of the deadline, not the call."""
+def test_stuck_lock(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A holder that was stopped costs two thirds of the deadline and a warning, not the call."""
     store = Locking(folder)
     source = source_of(sandbox, store=store, timeout=4.0)
 
@@ -590,6 +718,7 @@ def test_stuck_lock(sandbox: Sandbox, folder: Path) -> None:
         before = _time.monotonic()
         source.get_token()
         assert 2.6 < _time.monotonic() - before < 4.0
+    assert len(warnings_of(caplog)) == 1
     assert sandbox.token_requests == 1
 
 

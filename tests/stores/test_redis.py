@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import select
 import socket
 import ssl
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+import redis.sentinel
 import trustme
 
 import setle
@@ -24,16 +26,24 @@ from setle._time import Instant
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, join_refreshes, source_of
 from tests.support.processes import cold_processes
-from tests.support.valkey import Valkey, free_port
+from tests.support.valkey import SERVERS, Valkey, free_port
 
 KEY = "0123456789abcdef" * 4
-NAMED = os.environ.get("SETLE_TEST_REDIS_URL", "")
+DOCUMENT = Path(__file__).parents[2] / "docs" / "stores.md"
 
 
-@pytest.fixture(scope="module")
-def shared_valkey() -> Iterator[Valkey]:
-    with Valkey() as running:
-        yield running
+@pytest.fixture(scope="module", params=SERVERS)
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A server that tests share, of either kind."""
+    with Valkey(program=request.param) as running:
+        yield running.url
+
+
+@pytest.fixture(params=SERVERS)
+def program(request: pytest.FixtureRequest) -> str:
+    """What to run for a server, of either kind."""
+    program: str = request.param
+    return program
 
 
 @pytest.fixture
@@ -41,15 +51,6 @@ def valkey() -> Iterator[Valkey]:
     """A server of the test's own, to do with as it likes."""
     with Valkey() as running:
         yield running
-
-
-@pytest.fixture(params=["valkey", *(["named"] if NAMED else [])])
-def url(request: pytest.FixtureRequest) -> str:
-    """Valkey, and the server that SETLE_TEST_REDIS_URL names if it does."""
-    if request.param == "named":
-        return NAMED
-    running: Valkey = request.getfixturevalue("shared_valkey")
-    return running.url
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def client(url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def prefix(client: redis.Redis) -> Iterator[str]:
-    """What nobody else's keys begin with, on a server that may be somebody's."""
+    """What no other test's keys begin with."""
     prefix = f"setle-test-{uuid.uuid4().hex}"
     yield prefix
     for name in client.scan_iter(f"{prefix}:*"):
@@ -524,10 +525,11 @@ def test_untrusted_certificate(
 
 
 @pytest.fixture
-def cluster() -> Iterator[Valkey]:
+def cluster(program: str) -> Iterator[Valkey]:
     """A cluster of one, which holds all slots."""
     # Its own choice of a second port may be beyond the last there is.
-    with Valkey("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as running:
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with Valkey(*options, program=program) as running:
         with running.client() as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
             while client.cluster("info")["cluster_state"] != "ok":
@@ -547,25 +549,124 @@ def test_cluster(sandbox: Sandbox, cluster: Valkey) -> None:
     assert sandbox.token_requests == 1
 
 
-def test_sentinel(sandbox: Sandbox, valkey: Valkey, tmp_path: Path) -> None:
-    """A sentinel's client works."""
-    from redis.sentinel import Sentinel
-
+def test_sentinel(sandbox: Sandbox, tmp_path: Path, program: str) -> None:
+    """A sentinel's client works, and goes on at the new primary when the old one has died."""
     config = tmp_path / "sentinel.conf"
-    config.write_text(f"sentinel monitor ours 127.0.0.1 {valkey.port} 1\n")
-    with Valkey(config=config) as watching:
-        sentinel = Sentinel(  # type: ignore[no-untyped-call] # it has no types
-            [("127.0.0.1", watching.port)], socket_timeout=0.5
+    with (
+        Valkey(program=program) as primary,
+        Valkey("--replicaof", f"127.0.0.1 {primary.port}", program=program) as replica,
+        replica.client() as there,
+    ):
+        while there.info("replication")["master_link_status"] != "up":
+            pass  # it takes a moment; each look is a round trip
+        config.write_text(
+            f"sentinel monitor ours 127.0.0.1 {primary.port} 1\n"
+            "sentinel down-after-milliseconds ours 500\n"
         )
-        master: Any = sentinel.master_for  # it has no types
-        with closing(master("ours", socket_timeout=0.5)) as client:
-            store = setle.RedisTokenStore(client)
-            first = source_of(sandbox, store=store).get_token()
-            second = source_of(sandbox, store=store).get_token()
-        for each in sentinel.sentinels:
-            each.close()
-    assert first.value == second.value
+        with Valkey(config=config, program=program) as watching:
+            sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call] # it has no types
+                [("127.0.0.1", watching.port)], socket_timeout=0.5
+            )
+            master: Any = sentinel.master_for  # it has no types
+            with closing(master("ours", socket_timeout=0.5)) as client:
+                stores = [setle.RedisTokenStore(client) for _ in range(2)]
+                tokens = {source_of(sandbox, store=each).get_token().value for each in stores}
+                assert len(tokens) == sandbox.token_requests == 1
+                while not there.dbsize():
+                    pass  # until the replica has the token; as above
+                primary.kill()
+                while _port_of_the_primary(sentinel) != replica.port:
+                    pass  # until the sentinel has seen to it; as above
+                store = setle.RedisTokenStore(client)
+                assert source_of(sandbox, store=store).get_token().value in tokens
+            for each in sentinel.sentinels:
+                each.close()
     assert sandbox.token_requests == 1
+
+
+def _port_of_the_primary(sentinel: Any) -> int | None:
+    with suppress(redis.sentinel.MasterNotFoundError):
+        port: int = sentinel.discover_master("ours")[1]
+        return port
+    return None
+
+
+def rules(place: str) -> list[str]:
+    """Return the rights that the documentation names, as they stand there."""
+    (line,) = [line for line in DOCUMENT.read_text().splitlines() if f"| {place} |" in line]
+    return line.split("`")[1].replace("\\|", "|").split()
+
+
+@contextmanager
+def user_with(valkey: Valkey, rights: list[str]) -> Iterator[redis.Redis]:
+    """Let app, with the password pass, do what *rights* say, and nothing else."""
+    with valkey.client(decode_responses=True) as admin:
+        admin.execute_command("ACL", "SETUSER", "app", "on", ">pass", "-@all", *rights)
+        yield admin
+        refused = [entry["object"] for entry in admin.acl_log()]
+        assert set(refused) <= {"client|setinfo", "client"}  # by which redis-py tells its name
+
+
+@pytest.mark.parametrize("query", ["", "?prefix=app1", "/1?prefix=app1"])
+def test_documented_rights(sandbox: Sandbox, program: str, query: str) -> None:
+    """A user with exactly these shares, extends and releases, and the server refuses nothing."""
+    rights = rules("rights it needs")
+    if "prefix" in query:
+        rights[0] = "~app1:*"
+    if query.startswith("/1"):
+        rights.append("+select")
+    with Valkey(program=program) as valkey, user_with(valkey, rights) as admin:
+        sandbox.script_token(Answer(503))
+        url = valkey.url.replace("//", "//app:pass@") + query
+        for _ in range(2):
+            with store_at(url) as store:
+                source_of(sandbox, store=store).get_token()
+                join_refreshes()
+        admin.select(1 if query.startswith("/1") else 0)
+        (name,) = map(str, admin.keys("*"))
+        assert name.startswith("app1:" if query else "setle:")
+        assert name.endswith(":token")  # the lease was released
+    assert sandbox.token_requests == 2
+
+
+def test_documented_rights_in_a_cluster(sandbox: Sandbox, cluster: Valkey) -> None:
+    """So does one in a cluster, with the two that its client needs beside."""
+    rights = rules("rights it needs") + rules("rights in a cluster, beside")
+    with user_with(cluster, rights) as admin:
+        for _ in range(2):
+            with closing(
+                redis.RedisCluster("127.0.0.1", cluster.port, username="app", password="pass")
+            ) as client:
+                source_of(sandbox, store=setle.RedisTokenStore(client)).get_token()
+                join_refreshes()
+        assert len(admin.keys("*")) == 1
+    assert sandbox.token_requests == 1
+
+
+def test_prefix_in_the_variable(
+    sandbox: Sandbox, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SETLE_TOKEN_STORE takes one, which counts more than the argument of from_url."""
+    monkeypatch.setenv("SETLE_TOKEN_STORE", f"{valkey.url}?prefix=app1")
+    setle.TokenSource(credentials_of(sandbox), base_url=sandbox.base_url).get_token()
+    with valkey.client(decode_responses=True) as client:
+        assert [str(name).partition(":")[0] for name in client.keys("*")] == ["app1"]
+    with store_at(f"{valkey.url}?prefix=app1", prefix="other") as store:
+        source_of(sandbox, store=store).get_token()
+    assert sandbox.token_requests == 1
+
+
+def test_retry_after_longer_than_a_lease(sandbox: Sandbox, valkey: Valkey) -> None:
+    """Who waits for the endpoint keeps the lease meanwhile, and others take the token it gets."""
+    sandbox.script_token(Answer(429, headers={"Retry-After": "3"}))
+
+    def run() -> str:
+        store = setle.RedisTokenStore.from_url(valkey.url, lease=1.5)
+        return source_of(sandbox, store=store).get_token().fingerprint
+
+    assert len(set(cold_processes(4, run))) == 1
+    assert sandbox.tokens_issued == 1
+    assert sandbox.token_requests == 2
 
 
 # Trouble.
@@ -625,6 +726,134 @@ def test_frozen_while_the_lease_is_held(valkey: Valkey) -> None:
             with pytest.raises(OSError, match="TimeoutError"):
                 again()
         assert 0.5 <= _time.monotonic() - before < 1.0
+
+
+@pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE)
+def test_client_with_the_defaults(
+    sandbox: Sandbox,
+    valkey: Valkey,
+    caplog: pytest.LogCaptureFixture,
+    trouble: Callable[[Valkey], object],
+) -> None:
+    """A client that tries ten times for five seconds each costs a third of the deadline, once."""
+    with redis.Redis(port=valkey.port) as client:
+        source = source_of(sandbox, store=setle.RedisTokenStore(client), timeout=3.0)
+        source.get_token()
+        trouble(valkey)
+        before, threads = _time.monotonic(), threading.active_count()
+        for _ in range(4):
+            roll_over(source)
+        assert _time.monotonic() - before < 2.5
+        assert len(os.listdir("/proc/self/task")) <= threads + 3  # noqa: PTH208 - counts threads
+        assert sandbox.token_requests == 5
+        assert len(warnings_of(caplog)) == 1
+        if trouble == Valkey.freeze:
+            valkey.thaw()
+        else:
+            valkey.start()
+        join_refreshes()
+
+
+def test_name_server_that_never_answers(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No timeout of a client holds for that; it costs a third of the deadline, once."""
+    answered = threading.Event()
+    usual = socket.getaddrinfo
+
+    def ask(host: Any, *more: Any, **named: Any) -> Any:
+        if host == "valkey.example":
+            assert answered.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return usual(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    with store_at("redis://valkey.example:6379") as store:
+        source = source_of(sandbox, store=store, timeout=3.0)
+        before = _time.monotonic()
+        for _ in range(4):
+            source.invalidate(source.get_token())
+        assert _time.monotonic() - before < 2.0
+        assert sandbox.token_requests == 4
+        assert warnings_of(caplog) == [
+            "RedisTokenStore.load failed (it does not return); going on without it"
+        ]
+        answered.set()
+        join_refreshes()
+        source.get_token()
+        assert "(ConnectionError: valkey.example:6379)" in caplog.text
+
+
+def warning_of(
+    valkey: Valkey, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, **settings: Any
+) -> list[str]:
+    """Return the warnings that a cold source's call brings."""
+    caplog.clear()
+    with store_at(valkey.url, **settings) as store:
+        source_of(sandbox, store=store).get_token()
+        join_refreshes()
+    return warnings_of(caplog)
+
+
+def test_first_word_of_the_server(
+    sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning says with the server's first word what is wrong, and where."""
+    with valkey.client() as client:
+        place = f"127.0.0.1:{valkey.port}"
+        client.config_set("min-replicas-to-write", 1)
+        assert warning_of(valkey, sandbox, caplog) == [
+            f"RedisTokenStore.lock failed (NOREPLICAS: {place}); going on without it"
+        ]
+        client.config_set("min-replicas-to-write", 0)
+        client.replicaof("127.0.0.1", free_port())
+        client.config_set("replica-serve-stale-data", "yes")
+        (said,) = warning_of(valkey, sandbox, caplog)
+        assert re.search(rf"lock failed \((READONLY|ReadOnlyError): {place}\)", said)
+        client.config_set("replica-serve-stale-data", "no")
+        said = warning_of(valkey, sandbox, caplog)[0]
+        assert re.search(rf"load failed \((MASTERDOWN|MasterDownError): {place}\)", said)
+        client.replicaof("NO", "ONE")
+        client.execute_command("ACL", "SETUSER", "default", "-set")
+        (said,) = warning_of(valkey, sandbox, caplog)
+        assert re.search(rf"lock failed \((NOPERM|NoPermissionError): {place}\)", said)
+    assert sandbox.token_requests == 4
+
+
+def test_busy_server(sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that is busy with somebody's script says BUSY, and is not waited for."""
+
+    def loop() -> None:
+        with valkey.client() as client, suppress(redis.ResponseError):  # it is killed below
+            client.eval("while true do end", 0)
+
+    with valkey.client() as client:
+        client.config_set("busy-reply-threshold", 1)
+        looping = threading.Thread(target=loop)
+        looping.start()
+        with suppress(redis.ResponseError):
+            while client.ping():
+                pass  # it takes a moment; each look is a round trip
+        (said,) = warning_of(valkey, sandbox, caplog)
+        assert f"load failed (BUSY: 127.0.0.1:{valkey.port})" in said
+        client.script_kill()
+        looping.join(30)
+    assert sandbox.token_requests == 1
+
+
+def test_server_that_cannot_save(
+    sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One whose disk fails takes no entries, and says MISCONF."""
+    with valkey.client(decode_responses=True) as client:
+        client.config_set("save", "3600 1")
+        Path(client.config_get("dir")["dir"], "dump.rdb").mkdir()
+        client.bgsave()
+        while client.info("persistence")["rdb_last_bgsave_status"] != "err":
+            pass  # it takes a moment; each look is a round trip
+        (said,) = warning_of(valkey, sandbox, caplog)
+        assert f"lock failed (MISCONF: 127.0.0.1:{valkey.port})" in said
+    assert sandbox.token_requests == 1
 
 
 def test_full_server(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:

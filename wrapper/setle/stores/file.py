@@ -42,11 +42,11 @@ class FileTokenStore:
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
-        if directory is None:
-            from platformdirs import user_cache_path
-
-            directory = user_cache_path("setle", appauthor=False)
         try:
+            if directory is None:
+                from platformdirs import user_cache_path
+
+                directory = user_cache_path("setle", appauthor=False)
             directory = Path(directory).expanduser()
         except RuntimeError:
             problem = "there is no home for the file store, by HOME or passwd; use file:/DIRECTORY"
