@@ -92,24 +92,22 @@ class KeyState(TokenInUse):
         flight = Flight(self, refresher.route.timeout, refresher.route.host, reason)
         # While the interpreter ends, a thread would never run.
         refused = len(self._threads) >= _MOST_THREADS or sys.is_finalizing()
-        if not refused:
-            # Unlike Thread.start(), this does not wait until the new thread gets its turn, which
-            # takes up to 100 ms beside busy ones. It is published only now: an interrupt before
-            # would leave behind what nobody flies.
-            with suppress(RuntimeError):  # there are too many threads
+        # Without a thread to be had, the caller flies it.
+        with suppress(RuntimeError):
+            if not refused:
+                # Thread.start() would wait until the new thread gets its turn, which takes up to
+                # 100 ms beside busy ones. Published only now: an interrupt before would leave
+                # behind what nobody flies.
                 start_new_thread(refresher.fly_in_thread, (flight,))
                 self._threads.add(flight)
                 self.flight = flight
-                if early:
-                    self.held = self.held.refreshing()
+                self.held = self.held.refreshing() if early else self.held
                 return flight
         if usable:
             self.held = self.held.resting(_REST, until_end=True)
             return None
         if refused:
-            raise TokenUnavailableError(
-                "two refreshes hang already, or the interpreter is ending: none is started"
-            )
+            raise TokenUnavailableError("two refreshes hang already, or the interpreter is ending")
         flight.inline = True
         return flight
 
@@ -196,7 +194,6 @@ class KeyState(TokenInUse):
         return flight.early and self.held.token.has_ended(now())
 
     def _close(self, flight: Flight, failure: SetleError | None) -> None:
-        """Wake everybody who waits for *flight*."""
         if self.flight is flight:
             self.flight = None
         flight.end(failure)
