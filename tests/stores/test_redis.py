@@ -426,8 +426,7 @@ def test_unusable_url(bad: str) -> None:
     with pytest.raises(setle.ConfigurationError) as caught:
         setle.RedisTokenStore.from_url(bad)
     assert "s3cret" not in str(caught.value)
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(

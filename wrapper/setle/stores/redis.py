@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 from .. import _time
-from .._errors import ConfigurationError
+from .._errors import ConfigurationError, without_locals
 from .._time import now
 from .._token import AccessToken
 from .record import read, written
@@ -49,6 +49,7 @@ class RedisTokenStore:
         self._problem, self._left_alone_until = "", float("-inf")
 
     @classmethod
+    @without_locals
     def from_url(cls, url: str, *, prefix: str = "setle", lease: float = 6.0) -> Self:
         """
         Return a store for the server at *url*: ``redis://``, ``rediss://`` or ``unix://``.
