@@ -20,9 +20,9 @@ LIMIT = 32 << 20
 
 @cache
 def bomb(depth: int) -> bytes:
-    """Return 200 MB of blanks around a token, packed *depth* times."""
+    """Return 100 MB of blanks around a token, packed *depth* times."""
     packer = zlib.compressobj(9, wbits=31)
-    packed = b"".join(packer.compress(b" " * 1_000_000) for _ in range(200))
+    packed = b"".join(packer.compress(b" " * 1_000_000) for _ in range(100))
     packed += packer.compress(TOKEN) + packer.flush()
     for _ in range(depth - 1):
         packed = gzip.compress(packed)
