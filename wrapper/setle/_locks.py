@@ -13,14 +13,20 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from ._errors import TokenUnavailableError
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class ReenteredError(Exception):
+class ReenteredError(TokenUnavailableError):
     """This thread would wait for itself: what it interrupted has to go on first."""
 
 
+REENTERED = (
+    "there is no token yet, and its refresh waits for the very code that asks for it:"
+    " a callable, a store, a log handler, a signal handler or a finalizer"
+)
 _forks: list[None] = []
 _mutexes: dict[object, threading.Lock] = {}
 _inside: set[object] = set()  # threads that hold the mutex, or are about to take it
@@ -49,7 +55,7 @@ def exclusive(change: Callable[P, R]) -> Callable[P, R]:
         here = process()
         mark = (here, threading.get_ident())
         if mark in _inside:
-            raise ReenteredError
+            raise ReenteredError(REENTERED)
         # An interrupt may come between any two lines. The mark is there before the mutex is
         # taken and gone after it is released, and no interrupt leaves one of them behind.
         try:

@@ -10,7 +10,7 @@ from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint.base_url import checked_base_url
 from ._endpoint.lent import with_lent_transports
 from ._endpoint.route import route_to
-from ._errors import ConfigurationError, TokenUnavailableError, without_locals
+from ._errors import ConfigurationError, without_locals
 from ._locks import ReenteredError
 from ._log import say
 from ._refresh.flight import Flight
@@ -153,16 +153,12 @@ class TokenSource:
             step = state.next_step(self._refresher, waited_for, mine)
         except ReenteredError:
             token = self.current_token()
-            if token is not None:
-                return token
-        else:
-            if isinstance(step, Flight) and step.inline:
-                self._refresher.fly(step)
-            return step
-        raise TokenUnavailableError(
-            "there is no token yet, and its refresh waits for the very code that asks for it:"
-            " a callable, a store, a log handler, a signal handler or a finalizer"
-        )
+            if token is None:
+                raise
+            return token
+        if isinstance(step, Flight) and step.inline:
+            self._refresher.fly(step)
+        return step
 
     def __repr__(self) -> str:
         return f"<TokenSource base_url={getattr(self, 'base_url', None)!r}>"

@@ -77,7 +77,7 @@ class Refresher:
 
     def _refresh(self, flight: Flight, releases: ExitStack) -> None:
         """Get another token, unless somebody else gets one, or has got one, meanwhile."""
-        if self._look(flight):
+        if not flight.state.adopt(flight) or self._look(flight):
             return
         # A refusal holds for the credentials of then; a callable may have others by now.
         self._heed_failures(flight, but=TokenRejectedError)

@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 from .._errors import SetleError, TokenUnavailableError, twin_of
 from .._failure import Failure
-from .._locks import ReenteredError, exclusive, process
+from .._locks import REENTERED, ReenteredError, exclusive, process
 from .._time import Deadline, now
 from .._token import NO_TOKEN, AccessToken
 from ..stores.tolerant import TolerantStore
@@ -81,7 +81,7 @@ class KeyState(TokenInUse):
         if flight is None or early:
             return held.token
         if flight.thread == get_ident():
-            raise ReenteredError
+            raise ReenteredError(REENTERED)
         return flight
 
     def _start(self, refresher: "Refresher", *, early: bool, usable: bool) -> Flight | None:
