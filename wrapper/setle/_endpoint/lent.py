@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import httpx
 from httpx._utils import URLPattern
@@ -76,6 +77,16 @@ class Lent:
         )
 
 
+_known: WeakValueDictionary[int, Lent] = WeakValueDictionary()  # each keeps what is given
+
+
+def _lent(given: Any) -> Lent | None:
+    """Return *given* as lent, the same for all who are given the same."""
+    if given is None or isinstance(given, Lent):
+        return given
+    return _known.setdefault(id(given), Lent(given))
+
+
 def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) -> dict[str, Any]:
     """
     Return *httpx_args* with transports as Lent, and with a direct way to a server on loopback.
@@ -83,12 +94,8 @@ def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) ->
     A proxy would get the secret in plain text from there.
     """
     args = dict(httpx_args or {})
-    if args.get("transport") is not None and not isinstance(args["transport"], Lent):
-        args["transport"] = Lent(args["transport"])
-    mounts = {
-        pattern: mount if mount is None or isinstance(mount, Lent) else Lent(mount)
-        for pattern, mount in (args.get("mounts") or {}).items()
-    }
+    args["transport"] = _lent(args.get("transport"))
+    mounts = {name: _lent(mount) for name, mount in (args.get("mounts") or {}).items()}
     url = httpx.URL(base_url)
     if is_loopback(url.host):
         # What httpx would find, if it did not look into the environment.

@@ -1,5 +1,6 @@
 """The way out to Setle: proxy, TLS settings and transport, for token requests and API calls."""
 
+import encodings.idna  # noqa: F401 - a refresh must not import it, as its first look-up would
 import os
 import ssl
 from collections.abc import Iterator, Mapping
