@@ -18,6 +18,7 @@ from .._time import now, stale_after
 from ..stores.tolerant import nothing
 from .flight import Flight
 from .state import KeyState
+from .uwsgi import tell_if_threads_stand_still
 from .way import Way
 
 # Seconds between two tries for the lock. They grow, as 100,000 processes that try 20 times a
@@ -52,6 +53,7 @@ class Refresher:
         """Do *flight*, and publish what came of it."""
         flight.thread = threading.get_ident()
         flight.state.store.begin()
+        tell_if_threads_stand_still()
         began = time.monotonic()
         failure: SetleError | None = None
         try:

@@ -14,6 +14,7 @@ from .._token import NO_TOKEN, AccessToken
 from ..stores.tolerant import TolerantStore
 from .flight import Flight
 from .in_use import TokenInUse
+from .uwsgi import threads_stand_still
 
 if TYPE_CHECKING:
     from .refresher import Refresher
@@ -86,6 +87,9 @@ class KeyState(TokenInUse):
 
     def _start(self, refresher: "Refresher", *, early: bool, usable: bool) -> Flight | None:
         """Start a refresh; none if there can be none now, and the token at hand will do."""
+        if early and threads_stand_still():  # it would, holding the lock
+            self.held = self.held.refreshing()
+            return None
         reason = "early" if early else "stale"
         if self.held is NO_TOKEN:
             reason = "rejected" if self.rejected else "first"
