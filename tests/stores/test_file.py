@@ -605,6 +605,20 @@ def test_no_flock(
     assert sandbox.token_requests == 1
 
 
+def test_interrupted_save(
+    store: setle.FileTokenStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt goes on, and leaves nothing behind."""
+
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.save(KEY, token())
+    assert list(folder.iterdir()) == []
+
+
 def test_left_behind_files_are_cleared(store: setle.FileTokenStore, folder: Path) -> None:
     """What a kill left in the middle of a save goes with a later one, and nothing else does."""
     store.save(KEY, token())

@@ -143,10 +143,13 @@ def test_a_forked_child_inherits_no_lock() -> None:
 
 
 def test_cleared() -> None:
-    """A store that was cleared has no token."""
+    """A store that was cleared has no token, and no lock that an earlier holder has left."""
     store = setle.MemoryTokenStore()
     store.save("a key", token("one"))
-    store.clear()
+    with store.lock("a key", 0.0):
+        store.clear()
+        with store.lock("a key", 0.0):
+            pass
     assert store.load("a key") is None
 
 

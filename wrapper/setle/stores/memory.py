@@ -54,8 +54,9 @@ class MemoryTokenStore:
                 del self._locked[place]
 
     def clear(self) -> None:
-        """Forget every token."""
+        """Forget every token, and who holds a lock."""
         self._tokens.clear()
+        self._locked.clear()
 
 
 OF_THE_PROCESS = MemoryTokenStore()
