@@ -160,3 +160,18 @@ def test_the_client_shows_where_it_goes_and_no_token(connect: Connect, sandbox: 
         assert sandbox.base_url in repr(client)
         assert "token" not in repr(client)
         assert World("sync").call(client).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["headers", "cookies", "event_hooks", "transport", "mounts", "proxy", "cert", "params"]
+)
+def test_an_argument_may_be_none(
+    world: World, connect: Connect, sandbox: Sandbox, name: str
+) -> None:
+    """As httpx takes it, and as settings that were read from somewhere have it."""
+    client = connect(httpx_args={name: None})
+    assert world.call(client).status_code == 200
+    derived = client.with_headers({"X-Tenant": "1"}).with_cookies({"a": "b"})
+    sent = world.call(derived).request.headers
+    assert (sent["X-Tenant"], sent["Cookie"]) == ("1", "a=b")
+    derived.get_httpx_client().close()

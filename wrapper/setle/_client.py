@@ -59,7 +59,7 @@ class SetleClient(AuthenticatedClient):
     def _make(self, kind: "type[_Sync | _Async]", loop: Any) -> Any:
         place = (kind, process(), loop)
         args = dict(self._httpx_args)
-        auth, hooks = args["auth"], args.pop("event_hooks", {})
+        auth, hooks = args["auth"], args.pop("event_hooks", None) or {}
         heed = auth.heed if kind is _Sync else auth.aheed
         lent = {None: args.pop("transport", None), **args.pop("mounts")}
         taken = {name: lend and lend.take(kind.transports, loop) for name, lend in lent.items()}

@@ -70,7 +70,8 @@ def connect(
         if name in args:
             raise ConfigurationError(f"httpx_args must not hold {name!r}, which connect() sets")
     # The generated client passes these itself, and passing them twice is a TypeError.
-    own = {name: args.pop(name) for name in ("cookies", "follow_redirects") if name in args}
+    own = {name: args.pop(name, None) for name in ("cookies", "follow_redirects")}
+    own = {name: value for name, value in own.items() if value is not None}
     timeout = httpx.Timeout(args.pop("timeout", timeout))
     verify_ssl = args.pop("verify", verify_ssl)
     # A copy, and a dict, whatever httpx would take.
