@@ -36,14 +36,16 @@ def test_a_child_forked_during_a_refresh_does_not_wait_for_it(sandbox: Sandbox) 
 
 
 def test_a_child_forked_during_an_early_refresh_has_its_own(sandbox: Sandbox, clock: Clock) -> None:
-    """The child serves the old token as the parent does, and refreshes it for itself."""
+    """The child serves the old token until it is stale, and then gets its own."""
     source = source_of(sandbox)
     old = source.get_token()
     clock.go_on(3600 - 30 - 150 + 1)
 
     def run() -> list[bool]:
         same = [source.get_token() == old]
-        join_refreshes()
+        clock.go_on(148)
+        same.append(source.get_token() == old)
+        clock.go_on(1)
         return [*same, source.get_token() == old]
 
     with sandbox.hold():
@@ -51,12 +53,52 @@ def test_a_child_forked_during_an_early_refresh_has_its_own(sandbox: Sandbox, cl
         sandbox.wait_for(token_requests=2)
         child = forked(run)
         sandbox.wait_for(token_requests=3)
-    assert child() == "[True, False]"
+    assert child() == "[True, True, False]"
     assert sandbox.token_requests == 3
 
 
+def test_children_of_one_parent_draw_instants_of_their_own(sandbox: Sandbox, clock: Clock) -> None:
+    """Workers that were forked from a warm parent do not refresh all at once."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    clock.go_on(3600 - 30 - 300)
+
+    def seconds_until_a_refresh() -> int:
+        for second in range(300):
+            source.get_token()
+            join_refreshes()
+            if source.get_token() != old:
+                return second
+            clock.go_on(1)
+        return 300
+
+    said = [int(forked(seconds_until_a_refresh)()) for _ in range(8)]
+    assert len(set(said)) > 4
+    assert max(said) < 300
+
+
+def test_a_short_job_that_was_forked_in_the_window_starts_no_refresh(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """It would end before the answer, and leave a request without any use behind."""
+    source = source_of(sandbox)
+    source.get_token()
+    clock.go_on(3600 - 30 - 150 + 1)
+
+    def job() -> bool:
+        before = source.get_token()
+        clock.go_on(4.9)
+        same = source.get_token() == before
+        join_refreshes()
+        return same
+
+    for _ in range(5):
+        assert forked(job)() == "True"
+    assert sandbox.token_requests == 1
+
+
 def test_forking_while_threads_come_and_go_never_locks_up(sandbox: Sandbox) -> None:
-    """The lock is held across the fork, so no child finds it taken by a thread it lacks."""
+    """A child has a lock of its own, whatever a thread that it lacks did with the parent's."""
     source = source_of(sandbox)
     stop = threading.Event()
 

@@ -1,7 +1,6 @@
 """What others save while a request fails here."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import pytest
 
 import setle
 from setle._time import now
@@ -9,20 +8,21 @@ from setle.testing import Answer, Sandbox
 from tests.support import source_of
 
 
-class _Busy(setle.MemoryTokenStore):
-    """A store into which another process saves a token just before this one asks."""
+class _Shared(setle.MemoryTokenStore):
+    """A store into which another process saves a token at the end of some request."""
 
-    def lock(self, key: str, timeout: float) -> AbstractContextManager[Callable[[], None]]:  # type: ignore[override]  # as the protocol has it
-        return self._lock(key)
+    def __init__(self, sandbox: Sandbox, requests: int) -> None:
+        super().__init__()
+        self.sandbox, self.requests = sandbox, requests
+        self.theirs = setle.AccessToken.issued("theirs", 3600.0, at=now())
 
-    @contextmanager
-    def _lock(self, key: str) -> Iterator[Callable[[], None]]:
-        theirs = setle.AccessToken.issued("theirs", 3600.0, at=now())
-        yield lambda: self.save(key, theirs)
+    def load(self, key: str) -> setle.AccessToken | None:
+        return self.theirs if self.sandbox.token_requests >= self.requests else None
 
 
-def test_a_token_saved_during_a_failing_request_is_used(sandbox: Sandbox) -> None:
-    """Who was frozen, or had no luck, takes what others have got meanwhile."""
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_a_token_saved_during_a_failing_request_is_used(sandbox: Sandbox, requests: int) -> None:
+    """Between two attempts there is a look, and a last one after all of them."""
     sandbox.script_token(*[Answer(503)] * 3)
-    assert source_of(sandbox, store=_Busy()).get_token().value == "theirs"
-    assert sandbox.token_requests == 3
+    assert source_of(sandbox, store=_Shared(sandbox, requests)).get_token().value == "theirs"
+    assert sandbox.token_requests == requests

@@ -151,7 +151,7 @@ async def test_waiting_tasks_enforce_the_deadline(sandbox: Sandbox) -> None:
         release.wait(30)
         return credentials_of(sandbox)
 
-    with pytest.raises(setle.TokenUnavailableError, match="no answer within"):
+    with pytest.raises(setle.TokenUnavailableError, match="has not returned within"):
         await source_of(sandbox, credentials=hanging, timeout=0.05).aget_token()
     release.set()
     join_refreshes()

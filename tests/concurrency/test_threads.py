@@ -1,16 +1,27 @@
 """One refresh for all threads."""
 
+import dis
+import logging
+import socket
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from contextvars import ContextVar
+from itertools import count
+from types import FrameType
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 
 import setle
-from setle.testing import Sandbox
-from tests.support import Clock, all_at_once, credentials_of, join_refreshes, source_of
+from setle.testing import Answer, Sandbox
+from tests.support import Clock, all_at_once, credentials_of, eventually, join_refreshes, source_of
+
+T = TypeVar("T")
 
 
 def test_sixty_four_cold_threads_ask_once(sandbox: Sandbox) -> None:
@@ -45,11 +56,11 @@ def test_threads_in_the_window_start_one_refresh(sandbox: Sandbox, clock: Clock)
 
 def test_nothing_runs_while_nobody_calls(sandbox: Sandbox) -> None:
     """The refresh's thread ends with the refresh, and there is no other."""
-    before = threading.active_count()
+    before = set(sys._current_frames())
     source = source_of(sandbox)
     source.get_token()
     join_refreshes()
-    assert threading.active_count() == before
+    assert set(sys._current_frames()) == before
 
 
 def test_credentials_are_asked_for_without_the_callers_context(sandbox: Sandbox) -> None:
@@ -66,11 +77,14 @@ def test_credentials_are_asked_for_without_the_callers_context(sandbox: Sandbox)
     assert seen == [("none", False)]
 
 
-def _no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(self: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
+def _start_fails(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def start(*args: object) -> None:
+        raise error
 
-    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr("setle._refresh.state.start_new_thread", start)
+
+
+NO_MORE_THREADS = RuntimeError("can't start new thread")
 
 
 def test_without_a_thread_the_caller_refreshes_itself(
@@ -78,50 +92,268 @@ def test_without_a_thread_the_caller_refreshes_itself(
 ) -> None:
     """A container's limit on threads costs the background, not the token."""
     source = source_of(sandbox)
-    _no_more_threads(monkeypatch)
+    _start_fails(monkeypatch, NO_MORE_THREADS)
     assert source.get_token() == source.get_token()
+    assert sandbox.token_requests == 1
+
+
+def test_without_a_thread_a_failure_is_the_callers(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the same error as ever, and holds the next caller up."""
+    source = source_of(sandbox)
+    _start_fails(monkeypatch, NO_MORE_THREADS)
+    sandbox.script_token(Answer(401))
+    for _ in range(2):
+        with pytest.raises(setle.TokenRejectedError):
+            source.get_token()
     assert sandbox.token_requests == 1
 
 
 def test_without_a_thread_nobody_is_delayed_by_an_early_refresh(
     sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A usable token is served until it is stale, and only then refreshed in place."""
+    """A usable token is served until it has ended, and only then replaced in place."""
     source = source_of(sandbox)
     old = source.get_token()
-    _no_more_threads(monkeypatch)
+    _start_fails(monkeypatch, NO_MORE_THREADS)
     clock.go_on(3600 - 31)
+    assert source.get_token() == old
+    clock.go_on(30)
     assert source.get_token() == old
     assert sandbox.token_requests == 1
     clock.go_on(1)
     assert source.get_token() != old
 
 
-def test_what_a_signal_handler_asks_for_does_not_lock_up(sandbox: Sandbox) -> None:
-    """A call that comes in the middle of another one in the same thread is served too."""
+def test_without_a_thread_an_interrupt_is_nobody_elses_failure(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who presses Ctrl-C during the refresh in place leaves nothing behind for the next caller."""
+    calls: list[None] = []
+
+    def interrupted_once() -> setle.ClientCredentials:
+        calls.append(None)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return credentials_of(sandbox)
+
+    source = source_of(sandbox, credentials=interrupted_once)
+    _start_fails(monkeypatch, NO_MORE_THREADS)
+    with pytest.raises(KeyboardInterrupt):
+        source.get_token()
+    source.get_token()
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), TimeoutError()])
+def test_a_refresh_that_could_not_be_started_is_none(
+    sandbox: Sandbox, error: BaseException
+) -> None:
+    """Whoever comes after that interrupt asks, and waits for nobody who will not come."""
     source = source_of(sandbox)
-    depth = 0
-
-    def trace(frame: object, event: str, arg: object) -> object:
-        nonlocal depth
-        # Runs between any two lines of the package, as a signal handler does.
-        if depth == 0 and getattr(frame, "f_code").co_filename.endswith("_source.py"):  # noqa: B009 - untyped
-            depth += 1
+    with pytest.MonkeyPatch.context() as patch:
+        _start_fails(patch, error)
+        with pytest.raises(type(error)):
             source.get_token()
-            depth -= 1
-        return trace
-
-    with ThreadPoolExecutor(1) as pool:
-
-        def run() -> setle.AccessToken:
-            sys.settrace(trace)  # type: ignore[arg-type] # looser than the stub
-            try:
-                return source.get_token()
-            finally:
-                sys.settrace(None)
-
-        assert pool.submit(run).result(30) == source.get_token()
+    source.get_token()
     assert sandbox.token_requests == 1
+
+
+class Interrupting:
+    """
+    Runs code in the middle of the package, as a signal handler does.
+
+    Python runs handlers after calls, at the beginning of functions and in loops: never between
+    the end of a ``with`` block and the release of its lock, for instance.
+    """
+
+    def __init__(self, code: Callable[[], object], *, point: int) -> None:
+        self.code, self.point = code, point
+        self.passed = 0
+        self._before: dict[FrameType, str] = {}
+
+    @property
+    def has_run(self) -> bool:
+        """Whether there was such a *point*."""
+        return self.passed >= self.point
+
+    def call(self, call: Callable[[], T]) -> T:
+        """Return what *call* returns, interrupted at the one *point*."""
+        before = sys.gettrace()
+        sys.settrace(self._enter)
+        try:
+            return call()
+        finally:
+            sys.settrace(before)
+            self._before.clear()
+
+    def _enter(self, frame: FrameType, event: str, arg: object) -> Any:
+        if self.has_run or not frame.f_globals.get("__name__", "").startswith("setle."):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self._step
+
+    def _step(self, frame: FrameType, event: str, arg: object) -> Any:
+        if event == "opcode" and not self.has_run:
+            before = self._before.get(frame, "")
+            self._before[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            # CALL_FUNCTION_EX may end a with block, whose release an exception here would miss.
+            if before in ("CALL", "CALL_KW", "RESUME", "JUMP_BACKWARD"):
+                self.passed += 1
+                if self.has_run:
+                    self.code()
+        return self._step
+
+
+def interrupted_everywhere(
+    code: Callable[[], object], prepare: Callable[[], Callable[[], T]]
+) -> Iterator[Future[T]]:
+    """Run what *prepare* returns again and again, interrupted by *code* one point later each."""
+    for point in count(1):
+        call = prepare()
+        interrupting = Interrupting(code, point=point)
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(interrupting.call, call)
+            wait([done], 30)
+            assert done.done(), f"it hangs after point {point}"
+        if not interrupting.has_run:
+            assert point > 50
+            return
+        yield done
+
+
+def test_a_handler_that_calls_at_any_point_never_locks_up(sandbox: Sandbox) -> None:
+    """It gets the token, or one clear error if it would wait for what it has interrupted."""
+    outcomes: list[str] = []
+    source = source_of(sandbox)
+
+    def prepare() -> Callable[[], setle.AccessToken]:
+        nonlocal source
+        source = source_of(sandbox)
+        return source.get_token
+
+    def handler() -> None:
+        try:
+            outcomes.append(source.get_token().value)
+        except setle.TokenUnavailableError as error:
+            outcomes.append(str(error))
+
+    for rounds, done in enumerate(interrupted_everywhere(handler, prepare), 1):
+        (outcome,) = outcomes
+        assert outcome == done.result().value or "the very code that asks for it" in outcome
+        assert sandbox.token_requests == rounds
+        outcomes.clear()
+
+
+def test_a_handler_gets_the_usable_token_at_any_point(sandbox: Sandbox, clock: Clock) -> None:
+    """While the thread it has interrupted replaces a token that is stale."""
+    outcomes: list[setle.AccessToken] = []
+    source = source_of(sandbox)
+    old: setle.AccessToken
+
+    def prepare() -> Callable[[], setle.AccessToken]:
+        nonlocal source, old
+        source = source_of(sandbox)
+        old = source.get_token()
+        clock.go_on(3600 - 1)
+        return source.get_token
+
+    for done in interrupted_everywhere(lambda: outcomes.append(source.get_token()), prepare):
+        (outcome,) = outcomes
+        assert outcome in (old, done.result())
+        outcomes.clear()
+
+
+def test_a_401_that_a_handler_reports_at_any_point_locks_nothing_up(sandbox: Sandbox) -> None:
+    """Not even in the middle of the very change that it asks for."""
+    source = source_of(sandbox)
+    old: setle.AccessToken
+
+    def prepare() -> Callable[[], setle.AccessToken]:
+        nonlocal source, old
+        source = source_of(sandbox)
+        old = source.get_token()
+        source.invalidate(old)
+        return source.get_token
+
+    for done in interrupted_everywhere(lambda: source.invalidate(old), prepare):
+        assert done.result() != old
+
+
+def test_an_interrupt_at_any_point_harms_nobody_else(sandbox: Sandbox) -> None:
+    """The next call of the same process gets a token soon, after two requests at most."""
+    source = source_of(sandbox)
+
+    def prepare() -> Callable[[], setle.AccessToken]:
+        nonlocal source
+        source = source_of(sandbox)
+        return source.get_token
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    requests = 0
+    for done in interrupted_everywhere(interrupt, prepare):
+        assert isinstance(done.exception(), KeyboardInterrupt)
+        began = time.monotonic()
+        source.get_token()
+        assert time.monotonic() - began < 5
+        join_refreshes()
+        assert sandbox.token_requests - requests <= 2
+        requests = sandbox.token_requests
+
+
+@pytest.mark.parametrize("kind", ["callable", "store"])
+def test_foreign_code_that_calls_from_within_a_refresh_is_told_so(
+    sandbox: Sandbox, kind: str
+) -> None:
+    """It would wait for itself until the deadline; it gets one clear error at once."""
+    told: list[str] = []
+
+    def call() -> None:
+        with pytest.raises(setle.TokenUnavailableError) as caught:
+            source.get_token()
+        told.append(str(caught.value))
+
+    def provide() -> setle.ClientCredentials:
+        if kind == "callable":
+            call()
+        return credentials_of(sandbox)
+
+    class Calling(setle.MemoryTokenStore):
+        def load(self, key: str) -> setle.AccessToken | None:
+            if kind == "store":
+                call()
+            return super().load(key)
+
+    source = source_of(sandbox, credentials=provide, store=Calling())
+    source.get_token()
+    assert told
+    assert all("its refresh waits for the very code that asks for it" in one for one in told)
+    assert sandbox.token_requests == 1
+
+
+def test_a_log_handler_that_calls_is_served(sandbox: Sandbox) -> None:
+    """Its record tells of the very token that it may send itself with."""
+    source = source_of(sandbox)
+    sent: list[str] = []
+
+    class Sending(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            sent.append(source.get_token().value)
+
+    logger = logging.getLogger("setle")
+    handler = Sending(logging.INFO)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        token = source.get_token()
+        join_refreshes()
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    assert sent == [token.value]
 
 
 # SystemExit ends a thread silently, but pytest takes note of it.
@@ -132,7 +364,7 @@ def test_an_unforeseen_error_leaves_nobody_waiting(sandbox: Sandbox) -> None:
     def provider() -> setle.ClientCredentials:
         sys.exit(1)
 
-    with pytest.raises(setle.TokenUnavailableError, match="interrupted"):
+    with pytest.raises(setle.TokenUnavailableError, match="broken off by SystemExit"):
         source_of(sandbox, credentials=provider).get_token()
 
 
@@ -147,12 +379,8 @@ def test_a_source_waits_no_longer_for_anothers_request_than_its_own_deadline(
         first = threading.Thread(target=patient.get_token)
         first.start()
         sandbox.wait_for(token_requests=1)
-        before = set(threading.enumerate())
         with pytest.raises(setle.TokenUnavailableError, match=r"0\.05 s"):
             hasty.get_token()
-        for thread in set(threading.enumerate()) - before:
-            thread.join(10)
-            assert not thread.is_alive()
     first.join()
     assert sandbox.token_requests == 1
 
@@ -162,7 +390,7 @@ def test_a_refresh_that_hangs_past_its_deadline_is_taken_over(
 ) -> None:
     """A source of the same key is not stuck behind another one's dead early refresh."""
     store = setle.MemoryTokenStore()
-    reached, release = threading.Event(), threading.Event()
+    release = threading.Event()
 
     class HangsWhenAskedTwice(httpx.HTTPTransport):
         asked = 0
@@ -170,7 +398,6 @@ def test_a_refresh_that_hangs_past_its_deadline_is_taken_over(
         def handle_request(self, request: httpx.Request) -> httpx.Response:
             self.asked += 1
             if self.asked == 2:
-                reached.set()
                 release.wait(30)
                 raise httpx.ConnectError("it was no use")
             return super().handle_request(request)
@@ -180,17 +407,45 @@ def test_a_refresh_that_hangs_past_its_deadline_is_taken_over(
             credentials_of(sandbox),
             base_url=sandbox.base_url,
             store=store,
+            timeout=0.3,
             httpx_args={"transport": transport},
         )
         old = hanging.get_token()
-        clock.go_on(3600 - 30 - 150 + 1)
+        other = source_of(sandbox, store=store, timeout=0.9)
+        clock.go_on(3600 - 31)
         assert hanging.get_token() == old
-        assert reached.wait(30)
-        assert hanging._flight is not None
-        hanging._flight._at = 0.0
-        other = source_of(sandbox, store=store)
-        assert [other.get_token(), other.get_token()] == [old, old]
-        sandbox.wait_for(tokens_issued=2)
+        eventually(lambda: transport.asked == 2)
+        assert other.get_token() == old
+        clock.go_on(1)
+        eventually(lambda: other.get_token() != old)
+        new = other.get_token()
         release.set()
         join_refreshes()
-    assert other.get_token() != old
+        assert hanging.get_token() == new
+    assert sandbox.tokens_issued == 2
+
+
+def test_the_deadline_ends_what_an_answer_drips_into(sandbox: Sandbox) -> None:
+    """Whoever waits in vain cuts the connection, so that no thread stays behind."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                while True:  # headers, for which no read times out
+                    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    time.sleep(0.05)
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        source = setle.TokenSource(
+            credentials_of(sandbox),
+            base_url=f"http://127.0.0.1:{server.getsockname()[1]}",
+            store=setle.MemoryTokenStore(),
+            timeout=0.5,
+        )
+        with pytest.raises(setle.TokenUnavailableError, match=r"gave no answer within 0\.5 s"):
+            source.get_token()
+        dripping.join(10)
+        assert not dripping.is_alive()
+        join_refreshes()

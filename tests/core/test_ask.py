@@ -305,33 +305,54 @@ def test_retry_after_beyond_the_deadline(setle_sandbox: Sandbox) -> None:
     assert setle_sandbox.token_requests == 1
 
 
-def test_lock_is_extended_before_each_attempt(setle_sandbox: Sandbox) -> None:
-    """A lock with a time limit is extended before each of the three attempts."""
-    setle_sandbox.script_token(*[Answer(503)] * 3)
-    store = RecordingStore()
-    refused(source_of(setle_sandbox, store=store))
-    assert store.extended == 3
-
-
-def test_attempts_share_the_deadline(setle_sandbox: Sandbox) -> None:
-    """A server that never answers is tried three times, within the one deadline."""
-    source = source_of(setle_sandbox, timeout=3.0)
+def test_a_server_that_never_answers_is_asked_once(setle_sandbox: Sandbox) -> None:
+    """Reading gets all that is left of the deadline, so that no second attempt fits in."""
+    source = source_of(setle_sandbox, timeout=1.0)
+    began = time.monotonic()
     with setle_sandbox.hold():
         error = refused(source)
-        setle_sandbox.wait_for(token_requests=3)
-    assert type(error) is UNAVAILABLE
-    assert error.status_code is None
-    assert setle_sandbox.token_requests == 3
+        assert 0.9 <= time.monotonic() - began < 1.5
+        join_refreshes()
+    assert (type(error), error.status_code) == (UNAVAILABLE, None)
+    assert setle_sandbox.token_requests == 1
+
+
+def test_an_endpoint_that_takes_most_of_the_deadline(setle_sandbox: Sandbox) -> None:
+    """A slow answer is a token all the same."""
+    setle_sandbox.delay = 1.2
+    source_of(setle_sandbox, timeout=2.0).get_token()
+    assert setle_sandbox.token_requests == 1
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_connecting_gets_a_third_of_the_deadline(setle_sandbox: Sandbox, tries: int) -> None:
+    """A host's first address may be dead, and the second one has to be tried in time."""
+    seen: list[dict[str, float]] = []
+
+    class Looking(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            seen.append(request.extensions["timeout"])
+            return super().handle_request(request)
+
+    setle_sandbox.script_token(*[Answer(503)] * (tries - 1))
+    with Looking() as transport:
+        source_of(setle_sandbox, timeout=6.0, httpx_args={"transport": transport}).get_token()
+    assert len(seen) == tries
+    for timeouts in seen:
+        assert timeouts["connect"] == 2.0
+        assert 4.0 < timeouts["read"] <= 5.5
 
 
 def test_dripping_body(setle_sandbox: Sandbox) -> None:
     """A body that drips is given up by the deadline, though no single read times out."""
-    setle_sandbox.script_token(*[Answer(json=GOOD, drip=0.5)] * 3)
+    setle_sandbox.script_token(*[Answer(json=GOOD, drip=0.3)] * 3)
     began = time.monotonic()
-    error = refused(source_of(setle_sandbox, timeout=1.5))
-    assert time.monotonic() - began < 20  # the body would take 40 s
+    error = refused(source_of(setle_sandbox, timeout=1.0))
+    assert time.monotonic() - began < 5  # the body would take 24 s
+    join_refreshes()
+    assert time.monotonic() - began < 10  # its thread has ended, too
     assert type(error) is UNAVAILABLE
-    setle_sandbox.wait_for(token_requests=2)  # so the first was given up before that
+    assert setle_sandbox.token_requests == 1
 
 
 def test_life_begins_with_the_request(setle_sandbox: Sandbox) -> None:

@@ -1,6 +1,7 @@
 """One refresh: look, lock, look again, ask, save; and a store that fails costs no call."""
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 
 import setle
 from setle.testing import Answer, Sandbox
-from tests.support import Clock, credentials_of, join_refreshes, source_of
+from tests.support import Clock, credentials_of, elsewhere, join_refreshes, source_of
 
 
 class Recording(setle.MemoryTokenStore):
@@ -58,7 +59,7 @@ def test_what_the_store_holds_is_used_without_lock_or_request(sandbox: Sandbox) 
     store = Recording()
     token = source_of(sandbox, store=store).get_token()
     store.done.clear()
-    assert source_of(sandbox, store=store).get_token() == token
+    assert source_of(sandbox, store=elsewhere(store)).get_token() == token
     assert store.done == ["load"]
     assert sandbox.token_requests == 1
 
@@ -88,12 +89,14 @@ def test_what_came_while_waiting_for_the_lock_is_used(sandbox: Sandbox) -> None:
     assert sandbox.token_requests == 1
 
 
-def test_the_lock_is_waited_for_half_the_deadline(sandbox: Sandbox) -> None:
-    """Time is left to ask without it."""
+def test_the_lock_is_waited_for_until_a_third_of_the_deadline_is_left(sandbox: Sandbox) -> None:
+    """Time is left to ask without it, and the tries come at a growing distance."""
     store = Recording("lock", TimeoutError())
     began = time.monotonic()
-    source_of(sandbox, store=store, timeout=4).get_token()
-    assert time.monotonic() - began >= 2
+    source_of(sandbox, store=store, timeout=1.8).get_token()
+    assert 1.2 <= time.monotonic() - began < 1.8
+    assert 4 <= store.done.count("lock") <= 12
+    assert store.done[-2:] == ["load", "save"]
     assert sandbox.token_requests == 1
 
 
@@ -132,13 +135,13 @@ def test_an_early_refresh_does_not_wait_for_the_lock(sandbox: Sandbox, clock: Cl
     assert sandbox.token_requests == 2
 
 
-def test_the_lock_is_extended_before_each_attempt(sandbox: Sandbox) -> None:
-    """A lock with a time limit outlives the pauses between attempts."""
-    down = Answer(503)
-    sandbox.script_token(down, down)
+def test_the_lock_is_extended_before_each_attempt_and_during_each_pause(sandbox: Sandbox) -> None:
+    """A lock with a time limit outlives a pause, after which there is another look."""
+    sandbox.script_token(Answer(503, headers={"Retry-After": "1.2"}))
     store = Recording()
     source_of(sandbox, store=store).get_token()
-    assert store.done.count("extend") == 3
+    pause = ["extend", "extend", "load"]
+    assert store.done == ["load", "lock", "load", "extend", *pause, "save", "unlock"]
 
 
 class Decorator(ContextDecorator):
@@ -174,6 +177,8 @@ def test_a_store_that_fails_costs_no_call(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, fails: str, error: Exception
 ) -> None:
     """It is logged, without what the error says, and the refresh goes on."""
+    if fails == "lock":
+        error = OSError("s3cret")  # the other one says that somebody else holds it
     store = Recording(fails, error)
     source = source_of(sandbox, store=store, timeout=6)
     with caplog.at_level(logging.WARNING, "setle"):
@@ -185,12 +190,12 @@ def test_a_store_that_fails_costs_no_call(
 
 
 def test_nothing_is_saved_when_the_request_fails(sandbox: Sandbox) -> None:
-    """And the lock is released all the same."""
+    """The lock is released all the same, after a last look for what others have got."""
     store = Recording()
     sandbox.script_token(Answer(401))
     with pytest.raises(setle.TokenRejectedError):
         source_of(sandbox, store=store).get_token()
-    assert store.done == ["load", "lock", "load", "extend", "unlock"]
+    assert store.done == ["load", "lock", "load", "extend", "load", "unlock"]
 
 
 def test_a_stored_token_that_is_stale_is_not_used(sandbox: Sandbox, clock: Clock) -> None:
@@ -198,22 +203,67 @@ def test_a_stored_token_that_is_stale_is_not_used(sandbox: Sandbox, clock: Clock
     store = setle.MemoryTokenStore()
     old = source_of(sandbox, store=store).get_token()
     clock.go_on(3600 - 30)
-    assert source_of(sandbox, store=store).get_token() != old
+    assert source_of(sandbox, store=elsewhere(store)).get_token() != old
+
+
+@pytest.mark.parametrize("answer", [Answer(401), Answer(404), Answer(json={})])
+def test_a_stored_token_that_is_stale_is_used_when_no_other_can_be_had(
+    sandbox: Sandbox, clock: Clock, answer: Answer
+) -> None:
+    """A usable token is always served, to a process that has only just started as well."""
+    store = setle.MemoryTokenStore()
+    old = source_of(sandbox, store=store).get_token()
+    clock.go_on(3600 - 1)
+    sandbox.script_token(answer, answer)
+    source = source_of(sandbox, store=elsewhere(store))
+    assert [source.get_token() for _ in range(3)] == [old] * 3
+    assert sandbox.token_requests == 2
+    clock.go_on(1)
+    with pytest.raises(setle.TokenError):
+        source.get_token()
+
+
+def test_what_another_process_saved_is_used_though_asking_is_held_back(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """A back-off holds up requests, and no look into the store."""
+    store = setle.MemoryTokenStore()
+    source = source_of(sandbox, store=store)
+    sandbox.script_token(Answer(401))
+    with pytest.raises(setle.TokenRejectedError):
+        source.get_token()
+    token = source_of(sandbox, store=elsewhere(store)).get_token()
+    assert source.get_token() == token
+    assert sandbox.token_requests == 2
 
 
 def test_a_stored_token_in_its_window_is_used_and_refreshed_early(
     sandbox: Sandbox, clock: Clock
 ) -> None:
-    """A process that starts then does not wait either."""
+    """A process that starts then does not wait either, and a short one leaves that to others."""
     store = setle.MemoryTokenStore()
     old = source_of(sandbox, store=store).get_token()
-    clock.go_on(3600 - 31)
-    source = source_of(sandbox, store=store)
+    clock.go_on(3600 - 100)
+    source = source_of(sandbox, store=elsewhere(store))
     assert source.get_token() == old
+    clock.go_on(4.9)
+    assert source.get_token() == old
+    join_refreshes()
+    assert sandbox.token_requests == 1
+    clock.go_on(65)
     assert source.get_token() == old
     join_refreshes()
     assert source.get_token() != old
     assert sandbox.token_requests == 2
+
+
+def test_a_stored_token_from_the_future_is_not_used(sandbox: Sandbox, clock: Clock) -> None:
+    """The wall clock was set back since, and nobody knows how much of its life is left."""
+    store = setle.MemoryTokenStore()
+    clock.wall += 86_400
+    old = source_of(sandbox, store=store).get_token()
+    clock.wall -= 86_400
+    assert source_of(sandbox, store=elsewhere(store)).get_token() != old
 
 
 def test_an_older_stored_token_does_not_replace_a_newer_one(sandbox: Sandbox, clock: Clock) -> None:
@@ -221,11 +271,12 @@ def test_an_older_stored_token_does_not_replace_a_newer_one(sandbox: Sandbox, cl
     store = Recording()
     sandbox.lifetime = 86_400
     oldest = source_of(sandbox, store=store).get_token()
-    source = source_of(sandbox, store=Recording())
+    mine = Recording()
+    source = source_of(sandbox, store=mine)
     clock.go_on(1)
     sandbox.lifetime = 60
     newer = source.get_token()
-    source._refresh._store.save(_key(sandbox), oldest)
+    mine.save(credentials_of(sandbox).key(sandbox.base_url), oldest)
     clock.go_on(55)
     assert source.get_token() == newer
     join_refreshes()
@@ -255,10 +306,6 @@ def test_the_token_in_hand_is_not_taken_from_the_store_for_a_new_one(
     assert sandbox.token_requests == 2
 
 
-def _key(sandbox: Sandbox) -> str:
-    return credentials_of(sandbox).key(sandbox.base_url)
-
-
 def test_another_source_does_not_start_with_a_rejected_token(sandbox: Sandbox) -> None:
     """What one source of the process learnt from a 401 holds for those that come later."""
     store = setle.MemoryTokenStore()
@@ -268,16 +315,21 @@ def test_another_source_does_not_start_with_a_rejected_token(sandbox: Sandbox) -
     assert source_of(sandbox, store=store).get_token() != old
 
 
-def test_a_late_rejection_brings_no_other_rejected_token_back(sandbox: Sandbox) -> None:
-    """One source saw both tokens rejected, another one only now reports the first."""
+def test_another_process_that_saves_a_rejected_token_again_is_not_believed(
+    sandbox: Sandbox,
+) -> None:
+    """The last sixteen that were rejected are remembered, and not only the last one."""
     store = setle.MemoryTokenStore()
-    quick, late = source_of(sandbox, store=store), source_of(sandbox, store=store)
-    first = late.get_token()
-    for _ in range(2):
-        quick.invalidate(quick.get_token())
-    late.invalidate(first)
-    late.get_token()
-    assert sandbox.token_requests == 3
+    source = source_of(sandbox, store=store)
+    key = credentials_of(sandbox).key(sandbox.base_url)
+    rejected = []
+    for _ in range(16):
+        rejected.append(source.get_token())
+        source.invalidate(rejected[-1])
+        for old in rejected:
+            store.save(key, old)
+            assert source.get_token() not in rejected
+    assert sandbox.token_requests == 17
 
 
 def test_other_credentials_never_meet_a_token(sandbox: Sandbox) -> None:
@@ -291,11 +343,49 @@ def test_other_credentials_never_meet_a_token(sandbox: Sandbox) -> None:
 def test_a_new_token_is_logged_by_its_fingerprint(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Enough to follow roll-overs, and not enough to use them."""
+    """Enough to follow roll-overs, and not enough to use them; with where it came from, and why."""
+    store = setle.MemoryTokenStore()
     with caplog.at_level(logging.DEBUG, "setle"):
-        token = source_of(sandbox).get_token()
-    assert [record.getMessage() for record in caplog.records if record.name == "setle"] == [
-        f"new access token {token.fingerprint}, good for 3600 s"
+        source = source_of(sandbox, store=store)
+        token = source.get_token()
+        join_refreshes()
+        source_of(sandbox, store=elsewhere(store)).get_token()
+        join_refreshes()
+        source.invalidate(token)
+        other = source.get_token()
+        join_refreshes()
+    said = [record.getMessage() for record in caplog.records if record.name == "setle"]
+    of_token = rf"access token {token.fingerprint}"
+    for line, expected in zip(
+        said,
+        (
+            rf"{of_token} in 0\.\d\d s, good for 3600 s \(first\)",
+            rf"{of_token} from the store, good for 3600 s \(first\)",
+            rf"{of_token} dropped, as the API rejected it",
+            rf"access token {other.fingerprint} in 0\.\d\d s, good for 3600 s \(rejected\)",
+        ),
+        strict=True,
+    ):
+        assert re.fullmatch(expected, line)
+
+
+@pytest.mark.parametrize("step", ["load", "lock", "save"])
+def test_trouble_with_a_store_is_told_once_with_its_end(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, step: str
+) -> None:
+    """The operation is named, as each of them needs another right."""
+    store = Recording(step)
+    source = source_of(sandbox, store=store)
+    with caplog.at_level(logging.INFO, "setle"):
+        for _ in range(3):
+            source.invalidate(source.get_token())
+        store.fails = ""
+        source.get_token()
+        join_refreshes()
+    said = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [one for one in said if "Recording" in one[1]] == [
+        ("WARNING", f"Recording.{step} failed (OSError); going on without it"),
+        ("INFO", f"Recording.{step} works again"),
     ]
 
 

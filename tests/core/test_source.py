@@ -533,7 +533,7 @@ def test_whoever_comes_after_a_refresh_that_hung_tries_anew(sandbox: Sandbox, cl
 def test_no_more_than_two_refreshes_of_a_key_hang(sandbox: Sandbox, clock: Clock) -> None:
     """Each deadline would leave another thread behind, all day long."""
     release = threading.Event()
-    calls = []
+    calls: list[None] = []
 
     def hanging() -> setle.ClientCredentials:
         calls.append(None)
