@@ -18,6 +18,7 @@ import setle_api
 from setle.testing import Answer, Sandbox
 
 ESTATES = "/v1/estate/list"
+HOST = "setle.invalid"  # only a proxy finds it
 
 
 @pytest.fixture
@@ -36,13 +37,14 @@ def authority() -> trustme.CA:
 def tls_sandbox(authority: trustme.CA, tmp_path: Path) -> Iterator[Sandbox]:
     """A sandbox that serves https with a certificate of *authority*."""
     pem = tmp_path / "server.pem"
-    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    certificate = authority.issue_cert("127.0.0.1", HOST)
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(pem))
     with Sandbox(ssl_certfile=pem) as sandbox:
         yield sandbox
 
 
 class Proxy:
-    """A forward proxy on loopback that remembers what it was asked for."""
+    """A forward proxy that makes tunnels to loopback and remembers what it was asked for."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -80,20 +82,13 @@ class Proxy:
             head = client.recv(65536)  # from loopback, a short head comes in one piece
             method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
             self.asked.append(f"{method} {target}")
-            if method == "CONNECT":
-                host, _, port = target.rpartition(":")
-            else:
-                url = httpx.URL(target)
-                host, port = url.host, str(url.port)
-                head = head.replace(target.encode(), url.raw_path, 1)
-                # One request per connection, or this would have to find the next one's head.
-                head = head.replace(b"keep-alive", b"close", 1)
-            server = socket.create_connection((host, int(port)))
+            if method != "CONNECT":
+                client.sendall(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
+                return
+            # Whatever name was asked for: the server behind it is on loopback.
+            server = socket.create_connection(("127.0.0.1", int(target.rpartition(":")[2])))
             self._open.append(server)
-            if method == "CONNECT":
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            else:
-                server.sendall(head)
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             self._run(self._pump, client, server)
             self._pump(server, client)
 
@@ -111,10 +106,12 @@ class CountingTransport(httpx.HTTPTransport):
     def __init__(self) -> None:
         super().__init__()
         self.paths: list[str] = []
+        self.agents: list[str] = []
         self.entered = self.closed = 0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.paths.append(request.url.path)
+        self.agents.append(request.headers["User-Agent"])
         return super().handle_request(request)
 
     def __enter__(self) -> "CountingTransport":
@@ -328,37 +325,121 @@ def test_async_only_transport(place: str, setle_sandbox: Sandbox) -> None:
         connected(setle_sandbox, httpx_args=args)
 
 
-def test_proxy_without_tls(setle_sandbox: Sandbox, proxy: Proxy) -> None:
-    """API calls and token requests take the same proxy."""
-    with connected(setle_sandbox, httpx_args={"proxy": proxy.url}) as client:
-        assert estates(client).status_code == 200
-    base = setle_sandbox.base_url
-    assert proxy.asked == [f"POST {base}/v1/oauth/token", f"GET {base}{ESTATES}"]
-
-
-def test_proxy_with_tls(tls_sandbox: Sandbox, proxy: Proxy, authority: trustme.CA) -> None:
-    """Through a proxy the connections are tunnels, which it cannot read."""
+@pytest.fixture
+def behind_proxy(tls_sandbox: Sandbox, authority: trustme.CA) -> dict[str, Any]:
+    """What connect() takes for a host that only a proxy finds."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    args = {"proxy": proxy.url}
-    with connected(tls_sandbox, verify_ssl=context, httpx_args=args) as client:
+    port = httpx.URL(tls_sandbox.base_url).port
+    return {"base_url": f"https://{HOST}:{port}", "verify_ssl": context, "token_timeout": 5.0}
+
+
+def test_proxy(tls_sandbox: Sandbox, behind_proxy: dict[str, Any], proxy: Proxy) -> None:
+    """API calls and token requests take the same proxy, in tunnels that it cannot read."""
+    with connected(tls_sandbox, **behind_proxy, httpx_args={"proxy": proxy.url}) as client:
         assert estates(client).status_code == 200
-    assert proxy.asked == ["CONNECT " + tls_sandbox.base_url.removeprefix("https://")] * 2
+        assert asyncio.run(_get_async(client)) == 200
+    assert proxy.asked == [f"CONNECT {behind_proxy['base_url'].removeprefix('https://')}"] * 3
+    assert tls_sandbox.token_requests == 1
 
 
 def test_proxy_of_the_environment(
-    setle_sandbox: Sandbox, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    tls_sandbox: Sandbox,
+    behind_proxy: dict[str, Any],
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The environment's proxy is taken for both, unless trust_env says otherwise."""
-    monkeypatch.setenv("HTTP_PROXY", proxy.url)
-    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "http_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with connected(setle_sandbox, httpx_args={"trust_env": False}) as client:
-        assert estates(client).status_code == 200
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    no_trust = {"trust_env": False}
+    with (
+        connected(tls_sandbox, **behind_proxy, httpx_args=no_trust) as client,
+        pytest.raises(setle.TokenUnavailableError, match=HOST),
+    ):
+        estates(client)
     assert proxy.asked == []
-    with connected(setle_sandbox) as client:
+    with connected(tls_sandbox, **behind_proxy) as client:
         assert estates(client).status_code == 200
     assert len(proxy.asked) == 2
+
+
+def test_token_requests_may_go_another_way(
+    tls_sandbox: Sandbox, behind_proxy: dict[str, Any], proxy: Proxy
+) -> None:
+    """token_httpx_args holds for them in place of httpx_args."""
+    args = {"token_httpx_args": {"proxy": proxy.url}, "httpx_args": {}}
+    with (
+        connected(tls_sandbox, **behind_proxy, **args) as client,
+        pytest.raises(httpx.ConnectError),
+    ):
+        estates(client)
+    assert len(proxy.asked) == 1
+    assert tls_sandbox.tokens_issued == 1
+
+
+OTHER = httpx.HTTPTransport()
+
+
+@pytest.mark.parametrize(
+    "httpx_args", [{}, {"mounts": {"https://": OTHER}}, {"mounts": {"all://*.example": OTHER}}]
+)
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
+def test_loopback_is_reached_without_a_proxy(
+    name: str,
+    httpx_args: dict[str, Any],
+    setle_sandbox: Sandbox,
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A proxy would get the secret in plain text, whoever asked for it."""
+    monkeypatch.setenv(name, proxy.url)
+    with connected(setle_sandbox, httpx_args=httpx_args) as client:
+        assert estates(client).status_code == 200
+    with connected(setle_sandbox) as client:
+        assert asyncio.run(_get_async(client)) == 200
+    with connected(setle_sandbox, httpx_args={**httpx_args, "proxy": proxy.url}) as client:
+        assert estates(client).status_code == 200
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("pattern", ["all://", "http://", "all://127.0.0.1", "http://127.0.0.1"])
+def test_a_mount_for_loopback_is_taken_there(
+    pattern: str, setle_sandbox: Sandbox, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its pattern, and whatever proxy there is."""
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    transport = CountingTransport()
+    client = connected(setle_sandbox, httpx_args={"mounts": {pattern: transport}})
+    assert estates(client).status_code == 200
+    assert transport.paths == ["/v1/oauth/token", ESTATES]
+    assert proxy.asked == []
+    transport.close()
+
+
+@pytest.mark.parametrize("password", ["secr#et", "secr/et", "secr?et", "secret"])
+def test_the_password_of_a_proxy_is_not_shown(
+    password: str, tls_sandbox: Sandbox, behind_proxy: dict[str, Any]
+) -> None:
+    """Neither where httpx cannot use the URL, nor where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    args = {"proxy": f"http://user:{password}@127.0.0.1:{port}"}
+    with pytest.raises(setle.SetleError) as caught:
+        estates(connected(tls_sandbox, **behind_proxy, httpx_args=args))
+    assert "secr" not in str(caught.value)
+
+
+def test_user_agent(setle_sandbox: Sandbox) -> None:
+    """Both kinds of requests say who they come from, unless the user says something else."""
+    expected = f"setle-client/{setle.__version__} python-httpx/{httpx.__version__}"
+    transport = CountingTransport()
+    args: dict[str, Any] = {"transport": transport}
+    assert estates(connected(setle_sandbox, httpx_args=args)).status_code == 200
+    assert transport.agents == [expected, expected]
+    args["headers"] = {"user-agent": "theirs"}
+    assert estates(connected(setle_sandbox, httpx_args=args)).status_code == 200
+    assert transport.agents[2:] == [expected, "theirs"]
+    transport.close()
 
 
 @pytest.mark.parametrize("place", ["verify_ssl", "verify"])
