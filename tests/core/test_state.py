@@ -1,200 +1,347 @@
-"""What sources share within a process: one request at a time, back-offs, rejected tokens."""
+"""What sources share within a process: one state for each store, base URL and credentials."""
 
 import gc
 import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 import setle
-from setle import _time
-from setle._locks import mutex
-from setle._refresh.flight import Flight
-from setle._refresh.state import Shared, shared_state
 from setle.testing import Answer, Sandbox
+from tests.support import Clock, credentials_of, elsewhere, join_refreshes, source_of
+
+REFUSED = Answer(401)
+UNUSABLE = Answer(json={})
 
 
-class Clock:
-    """A monotonic clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture(autouse=True)
+def full_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each delay is drawn at full length, and attempts follow each other at once."""
+    monkeypatch.setattr(random, "uniform", lambda low, high: high if low else low)
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Stop the clock, and draw each delay at full length."""
-    clock = Clock()
-    monkeypatch.setattr(_time, "monotonic", clock)
-    monkeypatch.setattr(random, "uniform", lambda low, high: high)
-    return clock
-
-
-def unavailable(**more: float) -> setle.TokenError:
-    return setle.TokenUnavailableError("no answer", **more)  # type: ignore[arg-type] # status_code is an int
-
-
-def failed(shared: Shared, failure: setle.TokenError) -> None:
-    """Let one request fail."""
-    flight = Flight(15.0)
-    assert shared.claim(flight) is flight
-    shared.fail(flight, failure)
-    flight.end(failure)
-
-
-def refused(shared: Shared) -> setle.TokenError:
+def refused(source: setle.TokenSource) -> setle.TokenError:
     with pytest.raises(setle.TokenError) as caught:
-        shared.claim(Flight(15.0))
+        source.get_token()
     return caught.value
 
 
-def source_of(sandbox: Sandbox, store: setle.TokenStore, secret: str = "") -> setle.TokenSource:
-    return setle.TokenSource(
-        setle.ClientCredentials(sandbox.client_id, secret or sandbox.client_secret),
-        base_url=sandbox.base_url,
-        store=store,
-        verify_ssl=False,
+@pytest.mark.parametrize(
+    ("answers", "delay"),
+    [
+        ([Answer(503)] * 3, 1.0),
+        ([Answer(503, headers={"Retry-After": "20"})], 20.0),
+        ([Answer(503, headers={"Retry-After": "3600"})], 60.0),
+        ([UNUSABLE], 1.0),
+        ([REFUSED], 30.0),
+        ([Answer(401, headers={"Retry-After": "45"})], 45.0),
+    ],
+)
+def test_back_off(answers: list[Answer], delay: float, sandbox: Sandbox, clock: Clock) -> None:
+    """After a failure all sources of the key get a copy of it until the delay is over."""
+    store = setle.MemoryTokenStore()
+    sources = [source_of(sandbox, store=store) for _ in range(2)]
+    sandbox.script_token(*answers)
+    first = refused(sources[0])
+    clock.go_on(delay - 0.01)
+    copies = [refused(source) for source in sources]
+    assert len({id(error) for error in (first, *copies)}) == 3
+    assert {type(error) for error in copies} == {type(first)}
+    assert {error.retry_after for error in copies} == {first.retry_after}
+    assert [error.held_back for error in (first, *copies)] == [False, True, True]
+    assert sandbox.token_requests == len(answers)
+    clock.go_on(0.01)
+    assert sources[1].get_token() == sources[0].get_token()
+
+
+def test_back_off_is_drawn(sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delay is drawn from its upper half, so that a fleet does not come back at once."""
+    monkeypatch.setattr(random, "uniform", lambda low, high: low)
+    source = source_of(sandbox)
+    sandbox.script_token(UNUSABLE)
+    assert refused(source).retry_in == 0.5
+
+
+def test_failing_to_connect_holds_up_that_way_only(sandbox: Sandbox, clock: Clock) -> None:
+    """A source with another way out tries its own, and the token it gets ends the back-off."""
+
+    def broken(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no route")
+
+    store = setle.MemoryTokenStore()
+    way = {"transport": httpx.MockTransport(broken)}
+    cut_off, same = (
+        setle.TokenSource(
+            credentials_of(sandbox), base_url=sandbox.base_url, store=store, httpx_args=way
+        )
+        for _ in range(2)
     )
+    assert not refused(cut_off).held_back
+    assert refused(cut_off).held_back
+    assert refused(same).held_back
+    token = source_of(sandbox, store=store).get_token()
+    assert cut_off.get_token() == same.get_token() == token
+    assert sandbox.token_requests == 1
 
 
-def test_one_request_at_a_time() -> None:
-    """Whoever comes second is shown the request that is under way."""
-    shared, first, second = Shared(), Flight(15.0), Flight(15.0)
-    with mutex:
-        assert shared.claim(first) is first
-        assert shared.claim(second) is first
-        first.end(None)
-        assert shared.claim(second) is second
+def test_what_the_endpoint_answers_holds_every_way_up(sandbox: Sandbox, clock: Clock) -> None:
+    """A refusal is one, whatever way it came."""
+    store = setle.MemoryTokenStore()
+    sandbox.script_token(REFUSED)
+    refused(source_of(sandbox, store=store))
+    with httpx.HTTPTransport() as transport:
+        other = setle.TokenSource(
+            credentials_of(sandbox),
+            base_url=sandbox.base_url,
+            store=store,
+            httpx_args={"transport": transport},
+        )
+        assert refused(other).held_back
+    assert sandbox.token_requests == 1
 
 
-def test_overdue_request() -> None:
-    """A request past its deadline holds nobody up."""
-    shared, hanging, second = Shared(), Flight(0.0), Flight(15.0)
-    with mutex:
-        shared.claim(hanging)
-        assert shared.claim(second) is second
+def test_a_failure_for_lack_of_time_holds_nobody_up_who_has_more(sandbox: Sandbox) -> None:
+    """A deadline too short for the endpoint is the problem of those who set it."""
+    store = setle.MemoryTokenStore()
+    sandbox.delay = 0.3
+    hasty = source_of(sandbox, store=store, timeout=0.1)
+    assert [refused(hasty).held_back, refused(hasty).held_back] == [False, True]
+    source_of(sandbox, store=store).get_token()
+
+
+def test_other_stores_and_credentials_share_nothing(sandbox: Sandbox) -> None:
+    """A failure holds up all sources with the same store and credentials, and no others."""
+    store = setle.MemoryTokenStore()
+    sandbox.script_token(REFUSED)
+    refused(source_of(sandbox, store=store))
+    source_of(sandbox, store=setle.MemoryTokenStore()).get_token()
+    other = setle.ClientCredentials(sandbox.client_id, "other")
+    assert not refused(source_of(sandbox, credentials=other, store=store)).held_back
+    assert sandbox.token_requests == 3
+
+
+def test_the_token_in_use_is_shared(sandbox: Sandbox, clock: Clock) -> None:
+    """A source sees at once what another one of its key has got or dropped."""
+    store = setle.MemoryTokenStore()
+    one, other = source_of(sandbox, store=store), source_of(sandbox, store=store)
+    assert (one.current_token(), other.current_token()) == (None, None)
+    token = one.get_token()
+    assert other.current_token() == token
+    other.invalidate(token)
+    assert one.current_token() is None
+    clock.go_on(3600)
+    one.get_token()
+    clock.go_on(3600)
+    assert other.current_token() is None
+    assert sandbox.token_requests == 2
+
+
+def test_fresh_callables_share_one_token(sandbox: Sandbox) -> None:
+    """A client per web request, each with a lambda of its own, costs one token request."""
+    store = setle.MemoryTokenStore()
+    tokens = {
+        source_of(sandbox, credentials=lambda: credentials_of(sandbox), store=store).get_token()
+        for _ in range(50)
+    }
+    assert len(tokens) == 1
+    assert sandbox.token_requests == 1
+
+
+def test_fresh_callables_share_one_back_off(sandbox: Sandbox) -> None:
+    """While the endpoint is down as well."""
+    store = setle.MemoryTokenStore()
+    sandbox.script_token(*[Answer(503)] * 150)
+    errors = [
+        refused(source_of(sandbox, credentials=lambda: credentials_of(sandbox), store=store))
+        for _ in range(50)
+    ]
+    assert [error.held_back for error in errors] == [False] + [True] * 49
+    assert sandbox.token_requests == 3
+
+
+def test_a_callable_that_was_known_costs_no_call_of_it(sandbox: Sandbox) -> None:
+    """An equal one leads to the same token, though its source is gone."""
+    calls: list[None] = []
+
+    class Vault:
+        def credentials(self) -> setle.ClientCredentials:
+            calls.append(None)
+            return credentials_of(sandbox)
+
+    store, vault = setle.MemoryTokenStore(), Vault()
+    for _ in range(10):
+        source_of(sandbox, credentials=vault.credentials, store=store).get_token()
+        gc.collect()
+    assert (len(calls), sandbox.token_requests) == (1, 1)
+
+
+def test_callables_that_cannot_be_compared_are_different(sandbox: Sandbox) -> None:
+    """Comparing is foreign code as well."""
+
+    class Strange:
+        def __call__(self) -> setle.ClientCredentials:
+            return credentials_of(sandbox)
+
+        __hash__ = None  # type: ignore[assignment] # as of a dataclass
+
+        def __eq__(self, other: object) -> bool:
+            raise ValueError
+
+    store = setle.MemoryTokenStore()
+    for _ in range(3):
+        source_of(sandbox, credentials=Strange(), store=store).get_token()
+    assert sandbox.token_requests == 1
+
+
+def test_a_callable_follows_the_environment(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that reads a variable leads elsewhere once that has changed."""
+    store = setle.MemoryTokenStore()
+    tokens = []
+    for secret in ("one", "two"):
+        monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
+        monkeypatch.setenv("SETLE_CLIENT_SECRET", secret)
+        sandbox.client_secret = secret
+        source = source_of(sandbox, credentials=setle.ClientCredentials.from_env, store=store)
+        tokens.append(source.get_token())
+    assert tokens[0] != tokens[1]
+    assert sandbox.token_requests == 2
+
+
+def test_a_callable_that_changes_leads_to_the_other_state(sandbox: Sandbox, clock: Clock) -> None:
+    """The token that another source of those credentials has got is used without a request."""
+    store = setle.MemoryTokenStore()
+    current = credentials_of(sandbox)
+    source = source_of(sandbox, credentials=lambda: current, store=store)
+    old = source.get_token()
+    sandbox.rotate_secret()
+    current = credentials_of(sandbox)
+    theirs = source_of(sandbox, store=store).get_token()
+    clock.go_on(1)
+    source.invalidate(old)
+    assert source.get_token() == theirs
+    assert sandbox.token_requests == 2
+
+
+def test_callables_that_lead_to_one_key_at_once_ask_once(sandbox: Sandbox) -> None:
+    """Only when they have answered it shows that their refreshes are one."""
+    store = setle.MemoryTokenStore()
+    sources = [
+        source_of(sandbox, credentials=lambda: credentials_of(sandbox), store=store)
+        for _ in range(16)
+    ]
+    with ThreadPoolExecutor(16) as pool, sandbox.hold():
+        futures = [pool.submit(source.get_token) for source in sources]
+        sandbox.wait_for(token_requests=1)
+    assert len({future.result() for future in futures}) == 1
+    assert sandbox.token_requests == 1
+
+
+def test_any_number_of_tenants_works(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each token was revoked, each tenant pays with one request, and no 401 comes back."""
+    store = setle.MemoryTokenStore()
+    monkeypatch.setattr(sandbox, "_refusal", lambda headers: None)  # any credentials will do
+    tenants = [setle.ClientCredentials(f"tenant {number}", "secret") for number in range(200)]
+    sources = [source_of(sandbox, credentials=tenant, store=store) for tenant in tenants]
+    for rounds in range(1, 4):
+        for source in sources:
+            token = source.get_token()
+            assert source.get_token() == token
+        assert sandbox.token_requests == 200 * rounds
+        for source in sources:
+            token = source.get_token()
+            source.invalidate(token)
+
+
+def _many_others(sandbox: Sandbox, store: setle.TokenStore) -> None:
+    for number in range(70):
+        source_of(sandbox, credentials=setle.ClientCredentials("id", str(number)), store=store)
+    gc.collect()
+
+
+def test_idle_states_are_kept_for_a_while(sandbox: Sandbox) -> None:
+    """A token is still in use when the next web request makes its source, without any store."""
+
+    class Forgetful(setle.MemoryTokenStore):
+        def load(self, key: str) -> None:
+            return None
+
+    store = Forgetful()
+    for _ in range(3):
+        source_of(sandbox, store=store).get_token()
+        gc.collect()
+    assert sandbox.token_requests == 1
+    _many_others(sandbox, store)
+    source_of(sandbox, store=store).get_token()
+    assert sandbox.token_requests == 2
+
+
+def _leave_a_back_off(sandbox: Sandbox, store: setle.TokenStore) -> None:
+    sandbox.script_token(REFUSED)
+    refused(source_of(sandbox, store=store))
+
+
+def _leave_a_rejected_token(sandbox: Sandbox, store: setle.TokenStore) -> None:
+    source = source_of(sandbox, store=store)
+    source.invalidate(source.get_token())
 
 
 @pytest.mark.parametrize(
-    ("failure", "delay"),
-    [
-        (unavailable(), 1.0),
-        (unavailable(retry_after=7.0), 7.0),
-        (unavailable(retry_after=3600.0), 60.0),
-        (setle.TokenResponseError("no token"), 1.0),
-        (setle.TokenRejectedError("refused"), 30.0),
-        (setle.TokenRejectedError("refused", retry_after=45.0), 45.0),
-    ],
+    ("leave", "requests"), [(_leave_a_back_off, 1), (_leave_a_rejected_token, 2)]
 )
-def test_back_off(failure: setle.TokenError, delay: float, clock: Clock) -> None:
-    """After a failure, others get that failure's copy until the delay is over."""
-    shared = Shared()
-    with mutex:
-        failed(shared, failure)
-        clock.now += delay - 0.01
-        copies = {refused(shared), refused(shared), failure}
-        assert len(copies) == 3
-        assert {type(one) for one in copies} == {type(failure)}
-        assert {one.retry_after for one in copies} == {failure.retry_after}
-        clock.now += 0.01
-        another = Flight(15.0)
-        assert shared.claim(another) is another
+def test_what_still_matters_is_not_forgotten(
+    sandbox: Sandbox,
+    clock: Clock,
+    leave: Callable[[Sandbox, setle.TokenStore], None],
+    requests: int,
+) -> None:
+    """Neither a back-off nor a rejected token goes with the last source that refers to it."""
+    store = setle.MemoryTokenStore()
+    leave(sandbox, store)
+    _many_others(sandbox, store)
+    source = source_of(sandbox, store=store)
+    if leave is _leave_a_back_off:
+        assert refused(source).held_back
+    else:
+        source.get_token()
+    assert sandbox.token_requests == requests
 
 
-def test_back_off_is_drawn(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The delay is drawn from its upper half, so that a fleet does not come back at once."""
-    monkeypatch.setattr(random, "uniform", lambda low, high: low)
-    shared = Shared()
-    with mutex:
-        failed(shared, unavailable())
-    assert shared.back_off.until == clock.now + 0.5
-
-
-def test_success_ends_the_back_off(clock: Clock) -> None:
-    """A token that came after all, when its refresh had been given up, ends the delay."""
-    shared = Shared()
-    with mutex:
-        late = Flight(15.0)
-        shared.claim(late)
-        shared.fail(late, unavailable())
-        late.end(unavailable())
-        shared.succeed(late)
-        another = Flight(15.0)
-        assert shared.claim(another) is another
-
-
-def test_failure_of_somebody_else(clock: Clock) -> None:
-    """A refresh that fails before it had its turn holds nobody up."""
-    shared, flight = Shared(), Flight(15.0)
-    with mutex:
-        shared.fail(flight, unavailable())
-        assert shared.claim(flight) is flight
-
-
-def test_rejections_that_go_on(clock: Clock) -> None:
-    """Once a replacement is rejected too, rejections pass for a time that doubles."""
-    shared = Shared()
-    assert not shared.lets_pass(first_use=True)  # the first token of all
-    shared.rejected.append("one")
-    assert not shared.lets_pass(first_use=False)  # an older token: worth another one
-    for delay in (1.0, 2.0, 4.0):
-        assert shared.lets_pass(first_use=True)
-        clock.now += delay - 0.01
-        assert shared.lets_pass(first_use=False)
-        clock.now += 0.01
-        assert not shared.lets_pass(first_use=False)
-
-
-def test_same_state_for_the_same_key() -> None:
-    """Store and key together decide what is shared."""
-    one, other = setle.MemoryTokenStore(), setle.MemoryTokenStore()
-    state = shared_state(one, "a key")
-    assert shared_state(one, "a key") is state
-    assert shared_state(one, "another key") is not state
-    assert shared_state(other, "a key") is not state
-
-
-def test_state_goes_with_its_store() -> None:
+def test_a_state_goes_with_its_store(sandbox: Sandbox) -> None:
     """A store that is gone leaves nothing behind for another one at the same address."""
+    for _ in range(100):
+        source = source_of(sandbox)
+        source.invalidate(source.get_token())
+        del source
+        join_refreshes()
+    assert sandbox.token_requests == 100
+
+
+def test_a_late_refresh_brings_a_token_for_all(sandbox: Sandbox, clock: Clock) -> None:
+    """A second source that comes during the refresh waits for it, and needs none of its own."""
     store = setle.MemoryTokenStore()
-    shared_state(store, "a key").rejected.append("one")
-    del store
-    gc.collect()
-    others = [setle.MemoryTokenStore() for _ in range(100)]
-    assert not any("one" in shared_state(other, "a key").rejected for other in others)
+    first, second = source_of(sandbox, store=store), source_of(sandbox, store=store)
+    with ThreadPoolExecutor(2) as pool:
+        with sandbox.hold():
+            one = pool.submit(first.get_token)
+            sandbox.wait_for(token_requests=1)
+            other = pool.submit(second.get_token)
+        assert one.result(30) == other.result(30)
+    assert source_of(sandbox, store=elsewhere(store)).get_token() == one.result()
+    assert sandbox.token_requests == 1
 
 
-def test_idle_states_are_forgotten(clock: Clock) -> None:
-    """Rotating credentials do not add up, but nothing that still matters is lost."""
+def test_a_hold_is_shared(sandbox: Sandbox, clock: Clock) -> None:
+    """What one source reports lets the rejections of all others pass."""
     store = setle.MemoryTokenStore()
-    backing_off, holding, busy = (shared_state(store, name) for name in ("off", "hold", "busy"))
-    with mutex:
-        failed(backing_off, unavailable())
-        holding.rejected.append("one")
-        assert holding.lets_pass(first_use=True)
-        flight = Flight(15.0)
-        busy.claim(flight)
-    idle = shared_state(store, "idle")
-    for number in range(64):
-        shared_state(store, str(number))
-    assert shared_state(store, "off") is backing_off
-    assert shared_state(store, "hold") is holding
-    assert shared_state(store, "busy") is busy
-    assert shared_state(store, "idle") is not idle
-
-
-def test_sources_share_failures(setle_sandbox: Sandbox) -> None:
-    """A failure holds up all sources with the same store and credentials, and no others."""
-    setle_sandbox.script_token(Answer(404, headers={"Retry-After": "60"}))
-    store = setle.MemoryTokenStore()
-    for _ in range(3):
-        with pytest.raises(setle.TokenResponseError):
-            source_of(setle_sandbox, store).get_token()
-    assert setle_sandbox.token_requests == 1
-    source_of(setle_sandbox, setle.MemoryTokenStore()).get_token()
-    assert setle_sandbox.token_requests == 2
-    with pytest.raises(setle.TokenRejectedError):
-        source_of(setle_sandbox, store, secret="wrong").get_token()
-    assert setle_sandbox.token_requests == 3
+    one, other = source_of(sandbox, store=store), source_of(sandbox, store=store)
+    assert one.report_rejection(one.get_token().value)
+    token = other.get_token()
+    assert not other.report_rejection(token.value)
+    assert one.get_token() == token
+    clock.go_on(1)
+    assert other.report_rejection(token.value)
+    assert one.get_token() != token
