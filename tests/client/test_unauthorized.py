@@ -438,6 +438,26 @@ def test_hooks_run_in_the_users_order(world: World, connect: Connect, sandbox: S
     assert given == {"request": [hook], "response": [hook, hook]}
 
 
+def test_a_401_that_a_hook_has_read_is_replayed(
+    world: World, connect: Connect, sandbox: Sandbox
+) -> None:
+    """Hooks that log bodies read them to the end, and nothing is left to be freed."""
+    bodies: list[bytes] = []
+
+    def read(response: httpx.Response) -> None:
+        bodies.append(response.read())
+
+    async def aread(response: httpx.Response) -> None:
+        bodies.append(await response.aread())
+
+    client = connect(httpx_args={"event_hooks": {"response": [read if world.is_sync else aread]}})
+    assert world.call(client).status_code == 200
+    sandbox.script_api(Answer(401, body=b"why"), Answer(200, body=b"an estate"))
+    assert world.call(client).content == b"an estate"
+    assert bodies[1:] == [b"why", b"an estate"]
+    assert sandbox.token_requests == 2
+
+
 def test_a_cancelled_call_leaves_its_token_and_connections_in_order(
     connect: Connect, sandbox: Sandbox
 ) -> None:

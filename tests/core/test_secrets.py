@@ -388,6 +388,22 @@ def test_retry_in_counts_down_and_tells_when_the_endpoint_is_asked(
     assert sandbox.token_requests == 2
 
 
+def test_settings_of_any_kind_back_off(sandbox: Sandbox) -> None:
+    """Also those that cannot be compared by a hash, as a certificate in a list."""
+    source = setle.TokenSource(
+        credentials_of(sandbox),
+        base_url=sandbox.base_url,
+        store=setle.MemoryTokenStore(),
+        timeout=1.0,
+        httpx_args={"cert": ["client.pem", "key.pem"]},
+    )
+    sandbox.script_token(*[Answer(hang_up=True)] * 3)
+    for held_back in (False, True):
+        with pytest.raises(setle.TokenUnavailableError) as caught:
+            source.get_token()
+        assert caught.value.held_back is held_back
+
+
 def test_nothing_holds_on_to_the_frames_of_an_error(sandbox: Sandbox) -> None:
     """A failed call leaves nothing of its caller behind in the back-off."""
 
