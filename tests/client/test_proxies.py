@@ -45,6 +45,7 @@ class Listener:
             while True:
                 connection, _ = self._server.accept()
                 with connection:
+                    connection.settimeout(5)
                     self.got.append(connection.recv(65536))
                     connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
