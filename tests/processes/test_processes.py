@@ -1,80 +1,17 @@
 """However processes come into being, those that share a store cost one token request."""
 
 import os
-import signal
-import socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 import httpx
 import pytest
 
 from setle.testing import Sandbox
-from tests.chaos.fleet import ROOT, plain_environment
+from tests.processes.conftest import Start
+from tests.support.processes import listening, said_by
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def start(sandbox: Sandbox, tmp_path: Path) -> Iterator[Start]:
-    """Start programs that share one folder; end them, and whatever they started, at the end."""
-    settings = {
-        "SETLE_BASE_URL": sandbox.base_url,
-        "SETLE_CLIENT_ID": sandbox.client_id,
-        "SETLE_CLIENT_SECRET": sandbox.client_secret,
-        "SETLE_TOKEN_STORE": f"file:{tmp_path / 'tokens'}",
-        "PYTHONWARNINGS": "error",
-    }
-
-    def end(process: subprocess.Popen[str]) -> None:
-        with suppress(ProcessLookupError):  # all have ended
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=30)
-
-    with ExitStack() as ends:
-
-        def start(
-            *command: str, pass_fds: tuple[int, ...] = (), **more: str
-        ) -> subprocess.Popen[str]:
-            process = subprocess.Popen(
-                [sys.executable, *command],
-                cwd=ROOT,
-                env=plain_environment() | settings | more,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                pass_fds=pass_fds,
-                start_new_session=True,
-            )
-            ends.callback(end, process)
-            return process
-
-        yield start
-
-
-def _said(process: subprocess.Popen[str]) -> str:
-    """
-    Return what a program said that is to end well.
-
-    What it started must have ended too: the pipe stays open as long as one of them has it.
-    """
-    said, _ = process.communicate(timeout=30)
-    assert process.returncode == 0, said
-    return said
-
-
-@contextmanager
-def _listening() -> Iterator[tuple[int, str]]:
-    """Listen before the server is there, so that its first requests wait for it."""
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
-        yield listener.fileno(), f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def _who_answered(url: str, workers: int) -> set[str]:
@@ -95,7 +32,7 @@ def _who_answered(url: str, workers: int) -> set[str]:
 def _check(url: str, workers: int, server: subprocess.Popen[str], sandbox: Sandbox) -> None:
     answers = _who_answered(url, workers)
     server.terminate()
-    said = _said(server)
+    said = said_by(server)
     assert {answer.split()[1] for answer in answers} == {"200"}, said
     assert len(answers) == workers, said
     assert sandbox.token_requests == 1
@@ -105,7 +42,7 @@ def _check(url: str, workers: int, server: subprocess.Popen[str], sandbox: Sandb
 def test_gunicorn_with_four_workers(start: Start, sandbox: Sandbox, options: tuple[str]) -> None:
     """The cold workers of a web server cost one token request together."""
     sandbox.delay = 0.2  # so that the others come to need one meanwhile
-    with _listening() as (fd, url):
+    with listening() as (fd, url):
         server = start(
             *("-m", "gunicorn", "--workers", "4", "--bind", f"fd://{fd}", *options),
             "tests.processes.web:wsgi",
@@ -117,7 +54,7 @@ def test_gunicorn_with_four_workers(start: Start, sandbox: Sandbox, options: tup
 def test_uvicorn_with_two_workers(start: Start, sandbox: Sandbox) -> None:
     """So do those of an async one."""
     sandbox.delay = 0.2
-    with _listening() as (fd, url):
+    with listening() as (fd, url):
         server = start(
             *("-m", "uvicorn", "--workers", "2", "--fd", str(fd), "--lifespan", "off"),
             "tests.processes.web:asgi",
@@ -130,7 +67,7 @@ def test_uvicorn_with_two_workers(start: Start, sandbox: Sandbox) -> None:
 def test_a_pool_of_processes(start: Start, sandbox: Sandbox, method: str) -> None:
     """Four processes of multiprocessing that all start cold share one token."""
     sandbox.delay = 0.2
-    lines = _said(start("-m", "tests.processes.pool", method)).split()
+    lines = said_by(start("-m", "tests.processes.pool", method)).split()
     assert len(set(lines[::2])) == 4
     assert len(set(lines[1::2])) == 1
     assert sandbox.token_requests == 1
@@ -139,13 +76,13 @@ def test_a_pool_of_processes(start: Start, sandbox: Sandbox, method: str) -> Non
 def test_a_pool_forked_from_a_warm_process(start: Start, sandbox: Sandbox) -> None:
     """Forked processes have the token of their parent without any store."""
     pool = start("-m", "tests.processes.pool", "fork", "warm", SETLE_TOKEN_STORE="memory")
-    assert len(set(_said(pool).split()[1::2])) == 1
+    assert len(set(said_by(pool).split()[1::2])) == 1
     assert sandbox.token_requests == 1
 
 
 def test_a_burst_of_short_processes(start: Start, sandbox: Sandbox) -> None:
     """Fifty jobs that cron starts in the same second cost one token request."""
     jobs = [start("-m", "tests.processes.cron") for _ in range(50)]
-    assert [_said(job) for job in jobs] == [""] * 50
+    assert [said_by(job) for job in jobs] == [""] * 50
     assert sandbox.api_requests == 50
     assert sandbox.token_requests == 1

@@ -2,8 +2,11 @@
 
 import os
 import signal
+import socket
+import subprocess
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 def forked(run: Callable[[], object]) -> Callable[[], str]:
@@ -52,3 +55,21 @@ def cold_processes(count: int, run: Callable[[], object]) -> list[str]:
     for descriptor in (ready_reading, ready, gate):
         os.close(descriptor)
     return said
+
+
+def said_by(process: subprocess.Popen[str]) -> str:
+    """
+    Return what a program said that is to end well.
+
+    What it started must have ended too: the pipe stays open as long as one of them has it.
+    """
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    return said
+
+
+@contextmanager
+def listening() -> Iterator[tuple[int, str]]:
+    """Listen before the server is there, so that its first requests wait for it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        yield listener.fileno(), f"http://127.0.0.1:{listener.getsockname()[1]}"
