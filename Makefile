@@ -41,7 +41,7 @@ test: $(READY) ## Run the tests, with branch coverage
 	$(BIN)/coverage report
 
 chaos: $(READY) ## Kill, freeze and replace processes and the store for a quarter of an hour; print a table
-	SETLE_CHAOS=long $(BIN)/python -m pytest tests/chaos --capture=no
+	SETLE_CHAOS=long $(BIN)/python -m pytest tests/chaos tests/processes --capture=no
 
 test-lowest: ## Run them with the lowest versions that pyproject.toml allows
 	rm -rf $(VENV)-lowest

@@ -11,9 +11,12 @@ from collections.abc import Callable
 
 import pytest
 
+import setle
 from setle.testing import Sandbox
 from tests.chaos.conftest import LONG
 from tests.chaos.fleet import Fleet, Report
+from tests.support import source_of
+from tests.support.processes import cold_processes
 from tests.support.valkey import Valkey
 
 Note = Callable[[Report], None]
@@ -148,6 +151,26 @@ def test_trouble_with_the_server(valkey: Valkey, size: int, note: Note) -> None:
         assert report.slowest < 3
         # Alone, each process asks once in 0.85 lives at most, and that is the worst of it.
         assert report.renewals <= size * (1 + report.lifetimes / 0.84) + report.rejections
+
+
+def test_an_endpoint_slower_than_a_lease(store: str) -> None:
+    """Eight cold processes all get their token, for three token requests at most."""
+    lease, delay = (6.0, 9.0) if LONG else (1.0, 1.5)
+    with Sandbox(delay=delay) as sandbox:
+
+        def run() -> str:
+            shared: setle.TokenStore | str = store
+            if store.startswith("redis"):
+                shared = setle.RedisTokenStore.from_url(store, lease=lease)
+            return f"ok {source_of(sandbox, store=shared).get_token().fingerprint}"
+
+        said = cold_processes(8, run)
+        assert [outcome.split()[0] for outcome in said] == ["ok"] * 8
+        assert sandbox.token_requests <= 3
+        print(
+            f"\n{store.partition(':')[0]}: 8 cold processes, an endpoint that takes {delay} s:"
+            f" {sandbox.token_requests} token requests, no call failed"
+        )
 
 
 @redis_in_the_long_form
