@@ -29,10 +29,8 @@ def state_of(store: TolerantStore, key: str) -> KeyState:
     state = _states.setdefault((id(store), key), KeyState(store, key))
     _recent.pop(state, None)
     _recent[state] = None
-    for old in list(_recent):
-        if len(_recent) <= _MANY:
-            break
-        if not _is_needed(old):
+    if len(_recent) > _MANY:
+        for old in [old for old in _recent if not _is_needed(old)][:-_MANY]:
             del _recent[old]
     return state
 
