@@ -13,7 +13,7 @@ from .._endpoint.ask import ask
 from .._endpoint.route import Route
 from .._errors import SetleError, TokenError, TokenRejectedError, TokenUnavailableError, twin_of
 from .._failure import Failure
-from .._log import say
+from .._log import logging_afterwards, say
 from .._time import now, stale_after
 from ..stores.tolerant import nothing
 from .flight import Flight
@@ -50,7 +50,11 @@ class Refresher:
         self.fly(flight)
 
     def fly(self, flight: Flight) -> None:
-        """Do *flight*, and publish what came of it."""
+        """Do *flight*, publish what came of it, and then log it."""
+        with logging_afterwards():
+            self._fly(flight)
+
+    def _fly(self, flight: Flight) -> None:
         flight.thread = threading.get_ident()
         flight.state.store.begin()
         tell_if_threads_stand_still()
