@@ -14,7 +14,7 @@ _PACKAGE = str(Path(setle.__file__).parent)
 
 class Interrupter:
     """
-    Raises in this thread at one of the places where Python lets a signal handler in.
+    Acts in this thread at one of the places where Python lets a signal handler in.
 
     Those are the beginning of a function, and what follows a call. A place at which a handler
     for exceptions begins or ends is left out: there a signal's exception belongs to the
@@ -22,14 +22,14 @@ class Interrupter:
 
     Args:
         place: At which of them, from 1.
-        error: What to raise.
+        act: What to do there, as a handler would; it may raise.
 
     Attributes:
         passed: How many there were.
     """
 
-    def __init__(self, place: int, error: Callable[[], BaseException]) -> None:
-        self._place, self._error = place, error
+    def __init__(self, place: int, act: Callable[[], object]) -> None:
+        self._place, self._act = place, act
         self.passed = 0
         self._before: dict[FrameType, int] = {}
 
@@ -64,7 +64,7 @@ class Interrupter:
             if is_place and _handlers(code, before) == _handlers(code, here):
                 self.passed += 1
                 if self.passed == self._place:
-                    raise self._error()
+                    self._act()
         elif event == "return":
             self._before.pop(frame, None)
         return self._on_opcode
@@ -77,3 +77,12 @@ def _handlers(code: CodeType, offset: int) -> list[int]:
     if code not in _tables:
         _tables[code] = dis._parse_exception_table(code)  # type: ignore[attr-defined] # private
     return [entry.target for entry in _tables[code] if entry.start <= offset < entry.end]
+
+
+def raising(error: type[BaseException]) -> Callable[[], None]:
+    """Return what raises *error*."""
+
+    def act() -> None:
+        raise error
+
+    return act
