@@ -22,6 +22,7 @@ from tests.support.worlds import ECHO, ESTATES, World, connect_to
 
 Connect: TypeAlias = Callable[..., setle_api.AuthenticatedClient]
 
+# A longer run is a matter of the variable.
 CHILDREN, CALLS = 4, int(os.environ.get("SETLE_TEST_CALLS", "25"))
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
