@@ -81,7 +81,7 @@ check-generated: $(READY) ## Fail when generated/ is not what `make generate` wo
 diff: $(READY) ## Tell what openapi.yaml changes for users (OLD=path, or git's version; FORMAT=markdown)
 	@$(BIN)/python -m pipeline.diff $(if $(OLD),--old '$(OLD)') --format $(or $(FORMAT),text)
 
-bench: $(READY) ## Measure what a call pays, each against a target; takes four minutes
+bench: $(READY) ## Measure what a call pays, each against a target; takes five minutes
 	$(BIN)/python -m benchmarks
 
 peers: $(PEERS)/.ready ## Measure a token side by side with what authlib, openai, msal and others do

@@ -85,8 +85,11 @@ def _of_threads(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
     ):
 
         def paired(http: httpx.Client) -> Pairs:
-            rounds = effort.rounds(81)
-            return interleaved(lambda: rate(http), lambda: rate(plain), rounds=rounds)
+            return interleaved(
+                lambda: effort.fastest(lambda: rate(http)),
+                lambda: effort.fastest(lambda: rate(plain)),
+                rounds=effort.rounds(41),
+            )
 
         yield _rates(paired(ours), f"{_THREADS} threads")
         yield Figure.of(
@@ -100,7 +103,7 @@ def _of_threads(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
 
 def _of_tasks(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
     token = sandbox.source().get_token().value
-    on_aiohttp = {"httpx_args": {"transport": AiohttpTransport, "trust_env": False}}
+    on_aiohttp = {"transport": AiohttpTransport, "trust_env": False}
 
     async def rate(http: httpx.AsyncClient) -> float:
         async def load() -> None:
@@ -116,8 +119,8 @@ def _of_tasks(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
     async def clients() -> tuple[httpx.AsyncClient, ...]:
         clients = (
             sandbox.connect().get_async_httpx_client(),
-            sandbox.connect(**on_aiohttp, token_httpx_args={}).get_async_httpx_client(),
-            sandbox.async_client(token=token),
+            sandbox.connect(httpx_args=on_aiohttp, token_httpx_args={}).get_async_httpx_client(),
+            sandbox.async_client(token),
         )
         for http in clients:
             await stack.enter_async_context(http)
@@ -126,16 +129,16 @@ def _of_tasks(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
     with asyncio.Runner() as runner:
         ours, other, plain = runner.run(clients())
 
-        def paired(http: httpx.AsyncClient) -> Pairs:
+        def paired(http: httpx.AsyncClient, rounds: int) -> Pairs:
             return interleaved(
-                lambda: runner.run(rate(http)),
-                lambda: runner.run(rate(plain)),
-                rounds=effort.rounds(61),
+                lambda: effort.fastest(lambda: runner.run(rate(http))),
+                lambda: effort.fastest(lambda: runner.run(rate(plain))),
+                rounds=effort.rounds(rounds),
             )
 
-        yield _rates(paired(ours), f"{_TASKS} tasks")
+        yield _rates(paired(ours, 21), f"{_TASKS} tasks")
         yield Figure.of(
-            paired(other),
+            paired(other, 7),
             f"connect(), {_TASKS} tasks on aiohttp",
             "plain httpx with a fixed header",
             "What another transport gains (docs/recipes.md); there is no target.",
