@@ -319,6 +319,31 @@ def test_a_store_that_hangs_for_many(sandbox: Sandbox) -> None:
         join_refreshes()
 
 
+def test_a_store_that_is_merely_busy(sandbox: Sandbox) -> None:
+    """While it has another key's refresh for less than a third of a deadline, it is used."""
+    entered, go = threading.Event(), threading.Event()
+    store = Store()
+
+    def load(_: str) -> None:
+        if not entered.is_set():
+            entered.set()
+            assert go.wait(60)
+
+    store.load = load  # type: ignore[method-assign] # as the other tests' stores do
+    first = threading.Thread(target=source_of(sandbox, store=store).get_token)
+    first.start()
+    assert entered.wait(60)
+    other = setle.ClientCredentials(sandbox.client_id, f"{sandbox.client_secret}0")
+    sandbox.script_token(
+        Answer(json={"access_token": "t", "expires_in": 60, "token_type": "Bearer"})
+    )
+    token = source_of(sandbox, credentials=other, store=store).get_token()
+    assert store.saved == token
+    go.set()
+    first.join(60)
+    join_refreshes()
+
+
 def test_a_slow_store(sandbox: Sandbox) -> None:
     """A store that fails slowly costs a third of the deadline in all, not in each method."""
     method = _raising_after(0.7)

@@ -27,11 +27,9 @@ class TokenStore(Protocol):
 
     def load(self, key: str) -> AccessToken | None:
         """Return the token saved under *key*, or None; one that has ended may be returned."""
-        ...
 
     def save(self, key: str, token: AccessToken) -> None:
         """Save *token* under *key* in place of what was there."""
-        ...
 
     def lock(self, key: str, timeout: float) -> AbstractContextManager[object]:
         """
@@ -43,7 +41,6 @@ class TokenStore(Protocol):
         callable that extends it, which is called without arguments before each attempt to get
         a token; anything else that is yielded, such as a lock's own object, is ignored.
         """
-        ...
 
 
 @lru_cache(maxsize=8)  # one and the same for all who name it, so that they share in memory too

@@ -4,21 +4,20 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 from filelock import FileLock
+from platformdirs import user_cache_path
 
-from .. import _time
 from .._errors import ConfigurationError
 from .._token import AccessToken
 from .record import read, written
 
 _LARGEST_FILE = 1 << 16
 _FOREIGN = "it belongs to somebody else"
-_OLD = 60.0  # seconds; no save takes that long, so what is older was left behind by a kill
 
 # Windows has neither: there all files are user 0's, and the folder's own access list has to do.
 _user = getattr(os, "geteuid", int)
@@ -43,15 +42,11 @@ class FileTokenStore:
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         try:
-            if directory is None:
-                from platformdirs import user_cache_path
-
-                directory = user_cache_path("setle", appauthor=False)
-            directory = Path(directory).expanduser()
+            folder = Path(directory or user_cache_path("setle", appauthor=False)).expanduser()
         except RuntimeError:
             problem = "there is no home for the file store, by HOME or passwd; use file:/DIRECTORY"
             raise ConfigurationError(problem) from None
-        self._directory = directory.absolute()  # wherever the process goes later
+        self._directory = folder.absolute()  # wherever the process goes later
 
     def load(self, key: str) -> AccessToken | None:
         """
@@ -65,7 +60,7 @@ class FileTokenStore:
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
             with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-                _check(path, os.fstat(file.fileno()), stat.S_ISREG)
+                _check(path, os.fstat(file.fileno()))
                 token = read(file.read(_LARGEST_FILE))
         except FileNotFoundError:
             return None
@@ -81,10 +76,9 @@ class FileTokenStore:
             OSError: The disk is full or read-only, or others may write to the folder.
         """
         self._prepare()
+        # Who saves has the lock, but for rare cases: another process was killed at these.
         for left in self._directory.glob(f"{key}.*.new"):
-            with suppress(FileNotFoundError):  # another process cleared it, or it was renamed
-                if left.stat().st_mtime < _time.wall() - _OLD:
-                    left.unlink()
+            left.unlink(missing_ok=True)
         # Aside, then renamed: whoever reads sees all of the old file or all of the new one.
         descriptor, name = tempfile.mkstemp(".new", f"{key}.", self._directory)
         os.close(descriptor)
@@ -124,16 +118,11 @@ class FileTokenStore:
                     raise OSError(errno.EPERM, _FOREIGN, above)
                 folder.mkdir(0o700, exist_ok=True)  # never open to others, not even for an instant
                 folder.chmod(0o700)  # whatever the umask took off
-        _check(self._directory, self._directory.stat(), stat.S_ISDIR)
+        _check(self._directory, self._directory.stat())
 
 
-def _check(path: Path, status: os.stat_result, is_right: Callable[[int], bool]) -> None:
-    problem = ""
-    if not is_right(status.st_mode):
-        problem = "something else is in its place"
-    elif status.st_uid != _user():
-        problem = _FOREIGN
-    elif status.st_mode & _OTHERS:
-        problem = "others may write to it; use chmod go-w"
-    if problem:
-        raise OSError(errno.EPERM, problem, path)
+def _check(path: Path, status: os.stat_result) -> None:
+    if status.st_uid != _user():
+        raise OSError(errno.EPERM, _FOREIGN, path)
+    if status.st_mode & _OTHERS:
+        raise OSError(errno.EPERM, "others may write to it; use chmod go-w", path)

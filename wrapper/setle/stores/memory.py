@@ -8,8 +8,6 @@ from .._locks import process
 from .._time import Deadline, now
 from .._token import AccessToken
 
-_POLL = 0.01
-
 
 class MemoryTokenStore:
     """
@@ -28,9 +26,8 @@ class MemoryTokenStore:
 
     def save(self, key: str, token: AccessToken) -> None:
         """Save *token* under *key*, and forget tokens that have ended."""
-        moment = now()
         for other, old in list(self._tokens.items()):
-            if old.has_ended(moment):
+            if old.has_ended(now()):
                 self._tokens.pop(other, None)
         self._tokens[key] = token
 
@@ -47,7 +44,7 @@ class MemoryTokenStore:
             while self._locked.setdefault(place, owner) is not owner:
                 if not deadline.left:
                     raise TimeoutError
-                time.sleep(min(_POLL, deadline.left))
+                time.sleep(0.01)
             yield
         finally:
             if self._locked.get(place) is owner:

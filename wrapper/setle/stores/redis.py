@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from .. import _time
 from .._errors import ConfigurationError, without_locals
-from .._time import now
 from .._token import AccessToken
 from .record import read, written
 
@@ -80,7 +79,7 @@ class RedisTokenStore:
 
     def load(self, key: str) -> AccessToken | None:
         """Return the token saved under *key*, or None; anything else there counts as none."""
-        asked_at, name = now(), self._name(key, "token")
+        asked_at, name = _time.now(), self._name(key, "token")
         with self._server() as client, client.pipeline(transaction=True) as pipeline:
             entry, left = pipeline.get(name).pttl(name).execute(raise_on_error=False)
         # A wrong type is an exception in the list, no limit is -1, nothing at all -2.
@@ -117,7 +116,7 @@ class RedisTokenStore:
             yield extend
         finally:
             # A lease that ran out meanwhile is somebody else's by now.
-            with suppress(self._errors.LockError), self._server():
+            with self._server(), suppress(self._errors.LockError):
                 lease.release()
 
     def _name(self, key: str, what: str) -> str:
@@ -130,11 +129,9 @@ class RedisTokenStore:
             raise OSError(None, self._problem, self._place)
         try:
             yield self._client
-        except self._errors.LockError:
-            raise
         except Exception as error:  # a cluster's client raises what is no RedisError
             # An answer, if not the one that was hoped for, has kept nobody waiting.
-            if not isinstance(error, self._errors.ResponseError):
+            if not isinstance(error, self._errors.ResponseError | self._errors.LockError):
                 self._left_alone_until = _time.monotonic() + _REST
             self._problem = _word(error)
             raise OSError(None, self._problem, self._place) from error

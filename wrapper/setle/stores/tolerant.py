@@ -52,12 +52,10 @@ class TolerantStore:
 
     def hanging(self, patience: float) -> str:
         """Return the method that any thread has been in for *patience* seconds, if there is one."""
-        now, here = time.monotonic(), process()
-        inside = list(self._inside.items())
-        waits = (
-            what for (at, _), (since, what) in inside if at == here and now - since >= patience
-        )
-        return next(waits, "")
+        for (where, _), (since, what) in list(self._inside.items()):
+            if where == process() and time.monotonic() - since >= patience:
+                return what
+        return ""
 
     def load(self, key: str) -> AccessToken | None:
         """Return what the store holds under *key*, or None, as well if it fails."""
@@ -99,19 +97,18 @@ class TolerantStore:
 
     def _call(self, what: str, call: Callable[..., object], *args: object) -> Any:
         """Return what *call* returns, None if it fails; tell of trouble once, and of its end."""
-        place = (process(), threading.get_ident())
+        here = (process(), threading.get_ident())
         began = time.monotonic() - getattr(self._mine, "spent", 0.0)
-        self._inside[place] = (began, what)
+        self._inside[here] = (began, what)
         try:
             result = call(*args)
             problem = _problem_with(what, result)
         except Exception as error:  # noqa: BLE001 - foreign code
             # The system's own words are safe; those of others may hold a password.
-            safe = error if isinstance(error, OSError) else OSError()
-            problem = safe.strerror or type(error).__name__
-            problem += f": {safe.filename}" if safe.filename else ""
+            words, place = (getattr(error, name, None) for name in ("strerror", "filename"))
+            problem = (words or type(error).__name__) + (f": {place}" if place else "")
         finally:
-            self._inside.pop(place, None)
+            self._inside.pop(here, None)
             self._mine.spent = time.monotonic() - began
         if problem:
             return self.fail(what, problem)
