@@ -2,8 +2,10 @@
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import httpx
@@ -104,6 +106,15 @@ def lock_taken(sandbox: Sandbox, clock: Clock) -> None:
     source_of(sandbox, store=Taken(), timeout=0.3).get_token()
 
 
+def without_threads(sandbox: Sandbox, clock: Clock) -> None:
+    issue(sandbox, "token-1")
+    uwsgi = SimpleNamespace(version=b"2.0.26", opt={})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "uwsgi", uwsgi)
+        patch.setattr("setle._refresh.uwsgi._told", set())
+        source_of(sandbox).get_token()
+
+
 SCENES: dict[tuple[str, str], Scene] = {
     ("token_new", "INFO"): first,
     ("token_dropped", "INFO"): rejected,
@@ -113,6 +124,7 @@ SCENES: dict[tuple[str, str], Scene] = {
     ("store_failed", "DEBUG"): store_ails,
     ("store_works", "INFO"): store_recovers,
     ("lock_held", "WARNING"): lock_taken,
+    ("threads_stand_still", "WARNING"): without_threads,
 }
 
 

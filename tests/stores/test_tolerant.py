@@ -322,14 +322,13 @@ def test_a_store_that_hangs_for_many(sandbox: Sandbox) -> None:
 def test_a_store_that_is_merely_busy(sandbox: Sandbox) -> None:
     """While it has another key's refresh for less than a third of a deadline, it is used."""
     entered, go = threading.Event(), threading.Event()
-    store = Store()
 
     def load(_: str) -> None:
         if not entered.is_set():
             entered.set()
             assert go.wait(60)
 
-    store.load = load  # type: ignore[method-assign] # as the other tests' stores do
+    store = Store(load=load)
     first = threading.Thread(target=source_of(sandbox, store=store).get_token)
     first.start()
     assert entered.wait(60)

@@ -26,4 +26,4 @@ def tell_if_threads_stand_still() -> None:
             "uWSGI lets threads run within requests only, so no token is refreshed early and calls"
             " wait for the next one; set enable-threads = true"
         )
-        say(logging.WARNING, "threads_stand_still", text)
+        say(logging.WARNING, "threads_stand_still", text, setting="enable-threads")
