@@ -25,14 +25,27 @@ class ReenteredError(TokenUnavailableError):
 
 REENTERED = (
     "there is no token yet, and its refresh waits for the very code that asks for it:"
-    " a callable, a store, a log handler, a signal handler or a finalizer"
+    " a callable, a store, a log handler, a signal handler, a finalizer or a fork hook"
 )
 _forks: list[None] = []
 _mutexes: dict[object, threading.Lock] = {}
 _inside: set[object] = set()  # threads that hold the mutex, or are about to take it
+# Threads that fork. A hook that was registered early runs while others, logging's among them,
+# hold locks in that thread which a refresh needs.
+_forking: set[int] = set()
+
+
+def _begin_in_child() -> None:
+    _forks.append(None)
+    _forking.clear()
+
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=lambda: _forks.append(None))
+    os.register_at_fork(
+        before=lambda: _forking.add(threading.get_ident()),
+        after_in_parent=lambda: _forking.discard(threading.get_ident()),
+        after_in_child=_begin_in_child,
+    )
 
 
 def process() -> tuple[int, int]:
@@ -54,7 +67,7 @@ def exclusive(change: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         here = process()
         mark = (here, threading.get_ident())
-        if mark in _inside:
+        if mark in _inside or threading.get_ident() in _forking:
             raise ReenteredError(REENTERED)
         # An interrupt may come between any two lines. The mark is there before the mutex is
         # taken and gone after it is released, and no interrupt leaves one of them behind.
