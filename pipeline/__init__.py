@@ -6,18 +6,28 @@ every function takes the root it reads and writes below. Not shipped.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 __all__ = ["PipelineError", "run"]
 
 
 class PipelineError(Exception):
-    """A step failed; the message names the cause and the remedy, and nothing was changed."""
+    """
+    A step failed, and nothing was changed.
+
+    Each line of the message names a cause and its remedy; *actions* are those of
+    an overlay that would help.
+    """
+
+    def __init__(self, message: str, actions: Iterable[dict[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.actions = list(actions)
 
 
 def run(step: Callable[[], None]) -> int:
     """
-    Run *step* and turn its failure into one line on stderr.
+    Run *step* and turn its failure into lines on stderr.
 
     Returns:
         The exit status: 0, 1 after a failure, 130 after Ctrl-C.
@@ -25,7 +35,12 @@ def run(step: Callable[[], None]) -> int:
     try:
         step()
     except (PipelineError, OSError) as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        for line in str(error).splitlines():
+            print("error:", " ".join(line.split()), file=sys.stderr)
+        if actions := getattr(error, "actions", ()):
+            from pipeline.faults import pasted
+
+            print(pasted(actions), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)

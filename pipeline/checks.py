@@ -22,11 +22,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline import PipelineError
-from pipeline.spec import operations, read_text
+from pipeline.spec import read_text
 
-__all__ = ["check_endpoints", "check_overrides", "check_versions", "check_wrapper", "load_config"]
-
-_ROUTE = re.compile(r'"method": "(\w+)",\s+"url": "([^"]*)"')
+__all__ = ["check_overrides", "check_versions", "check_wrapper", "load_config"]
 
 
 def check_versions(pyproject: Path, path: str) -> None:
@@ -74,26 +72,6 @@ def load_config(path: Path) -> dict[str, Any]:
         place = ".".join(map(str, first["loc"])) or "the whole"
         raise PipelineError(f"{path.name}, {place}: {first['msg']}; correct it") from error
     return dict(config)
-
-
-def check_endpoints(spec: dict[str, Any], package: Path) -> None:
-    """
-    Look for the module of every operation of *spec* in the generated *package*.
-
-    Raises:
-        PipelineError: An operation has no module, or more than one.
-    """
-    routes = [
-        _route(*match.groups())
-        for module in package.glob("api/*/*.py")
-        if (match := _ROUTE.search(module.read_text(encoding="utf-8")))
-    ]
-    for operation in operations(spec):
-        if (count := routes.count(_route(*operation))) != 1:
-            raise PipelineError(
-                f"{' '.join(operation)} has {count} endpoint modules instead of one; "
-                "give it an operationId of its own in openapi.overlay.yaml"
-            )
 
 
 def check_overrides(config: dict[str, Any], spec: dict[str, Any], package: Path) -> None:
@@ -152,11 +130,6 @@ def _has(place: Path, name: str) -> bool:
         return True
     module = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
     return module.is_file() and bool(re.search(rf"\b{name}\b", module.read_text(encoding="utf-8")))
-
-
-def _route(method: str, path: str) -> tuple[str, str]:
-    # The generator renames path parameters; their places stay.
-    return method.upper(), re.sub(r"{[^}]*}", "{}", path)
 
 
 def _generator_version() -> str:

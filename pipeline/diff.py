@@ -16,12 +16,11 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from attrs import frozen
-from ruamel.yaml import YAML
 
-from pipeline import PipelineError, names, overlay, run, wire
-from pipeline.generate import CONFIG, inspect, render
-from pipeline.losses import check_losses
-from pipeline.spec import OVERLAY, SPEC, read_text, validated
+from pipeline import PipelineError, names, run, wire
+from pipeline.generator import CONFIG
+from pipeline.sides import Side, build_side
+from pipeline.spec import OVERLAY, SPEC, load, read_text
 
 __all__ = ["Line", "Report", "report"]
 
@@ -76,7 +75,8 @@ def report(root: Path, old_spec: str, new_spec: str, *, old_root: Path | None = 
 
     Python names are compared as corrected, because that is what users import,
     and the wire as published: what a correction hides may change as well. A
-    correction that fits no longer is left out, and noted.
+    correction that fits no longer is left out, and noted; so is what cannot be
+    generated.
 
     Args:
         root: Where overlay and configuration stand.
@@ -85,10 +85,10 @@ def report(root: Path, old_spec: str, new_spec: str, *, old_root: Path | None = 
         old_root: As *root*, for the old description.
 
     Raises:
-        PipelineError: One of the two is not a valid description.
+        PipelineError: One of the two is no description.
     """
-    validated(old_spec, name="the old description", remedy="give another one")
-    validated(new_spec, name="the new description", remedy="correct it, or vendor it anew")
+    load(old_spec, "the old description", remedy="give another one")
+    load(new_spec, "the new description", remedy="correct it, or vendor it anew")
     if old_spec == new_spec and old_root is None:
         return Report(())
     with TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
@@ -96,14 +96,10 @@ def report(root: Path, old_spec: str, new_spec: str, *, old_root: Path | None = 
         for path in aside.values():
             path.mkdir()
         wire_part = pool.submit(_wire, old_spec, new_spec, aside["wire"])
-        old = pool.submit(_package, "old", old_root or root, old_spec, aside["old"])
-        new = pool.submit(_package, "new", root, new_spec, aside["new"])
-        try:
-            (before, notes), (after, more) = old.result(), new.result()
-            lines = _lines("python", names.compare(before, after))
-            python = Report(lines, (*notes, *more))
-        except PipelineError as error:
-            python = Report((), (f"Python names could not be compared: {error}",), False)
+        old = pool.submit(build_side, "old", old_root or root, old_spec, aside["old"])
+        new = pool.submit(build_side, "new", root, new_spec, aside["new"])
+        before, after = old.result(), new.result()
+        python = _names(before, after)
         rest = wire_part.result()
     is_complete = python.is_complete and rest.is_complete
     return Report(python.lines + rest.lines, python.notes + rest.notes, is_complete)
@@ -127,8 +123,17 @@ def main() -> None:
             last = _last_version(root, Path(folder))
             outcome = report(root, read_text(last / SPEC), new, old_root=last)
     print(outcome.render(arguments.format), end="")
+    if arguments.format == "text":
+        print(_next(outcome))
     if outcome.breaking or not outcome.is_complete:
         sys.exit(1 if outcome.breaking else 2)
+
+
+def _next(outcome: Report) -> str:
+    if not outcome.is_complete:
+        return "\nnot all could be compared: mend what the notes name, and run make diff again"
+    told = "what breaks, and what is new," if outcome.breaking else "what is new"
+    return f"\ngo on with make test check; {told} goes into CHANGELOG.md" if outcome.lines else ""
 
 
 def _wire(old: str, new: str, aside: Path) -> Report:
@@ -150,18 +155,14 @@ def _lines(
     )
 
 
-def _package(side: str, root: Path, spec: str, aside: Path) -> tuple[Path, list[str]]:
-    unfit: list[str] = []
-    text = overlay.apply(spec, read_text(root / OVERLAY), unfit=unfit)
-    notes = [f"compared without a correction, on the {side} description: {one}" for one in unfit]
-    package = render(root, text, aside)
-    if side == "new" and not unfit:
-        try:
-            check_losses(YAML(typ="safe").load(text))
-            inspect(root, text, package)
-        except PipelineError as error:
-            notes.append(f"make generate will stop: {error}")
-    return package, notes
+def _names(before: Side, after: Side) -> Report:
+    notes = (*before.notes, *after.notes)
+    if before.package and after.package:
+        return Report(_lines("python", names.compare(before.package, after.package)), notes)
+    note = "Python names are compared as far as the descriptions tell them: endpoints and models"
+    gone = [(True, f"`{name}` is gone") for name in sorted(before.names - after.names)]
+    new = [(False, f"`{name}` is new") for name in sorted(after.names - before.names)]
+    return Report(_lines("python", [*gone, *new]), (*notes, note), False)
 
 
 def _last_version(root: Path, folder: Path) -> Path:

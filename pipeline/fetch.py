@@ -12,7 +12,7 @@ import httpx
 
 from pipeline import PipelineError
 
-__all__ = ["Reader", "is_url", "resolve"]
+__all__ = ["Reader", "is_url", "places", "resolve"]
 
 DEADLINE = 30.0
 """Of one answer as a whole, in seconds."""
@@ -37,6 +37,20 @@ def resolve(base: str, link: str) -> str:
     if is_url(link) or is_url(base):
         return urljoin(base, link)
     return str(Path(base).parent / link.lstrip("/"))
+
+
+def places(index: str, page: str, name: str) -> list[str]:
+    """
+    Return where a file may be that *page* calls *name*, the likeliest first.
+
+    At the root of the documentation, which is the folder of *index*, at the root
+    of the host, and beside the page.
+    """
+    if is_url(name):
+        return [name]
+    bare = name.lstrip("/")
+    found = [resolve(index, bare), resolve(index, name), resolve(page, bare)]
+    return list(dict.fromkeys(found))
 
 
 class Reader:

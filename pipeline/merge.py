@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline import PipelineError
 from pipeline.document import dump, is_json, parse
-from pipeline.spec import NOT_OPERATIONS, operations, validated
+from pipeline.spec import NOT_OPERATIONS, operations
 
 __all__ = ["Place", "label", "merge", "parts"]
 
@@ -32,7 +32,7 @@ def merge(descriptions: Mapping[str, str]) -> str:
     What is put together has one form, whatever the order and the names.
 
     Raises:
-        PipelineError: One of them is not valid, or two contradict each other.
+        PipelineError: One of them is no description, or two contradict each other.
     """
     # Each text once, and by the texts, so that neither names nor order have a say.
     names = {text: name for name, text in sorted(descriptions.items(), reverse=True)}
@@ -40,7 +40,6 @@ def merge(descriptions: Mapping[str, str]) -> str:
     for text, name in sorted(names.items()):
         specs[name] = parse(text, name)
         yaml = dump(specs[name]) if is_json(text) else text
-        validated(yaml, name=name, remedy=_REMEDY)
     if len(specs) == 1:
         return yaml
 
@@ -60,12 +59,12 @@ def merge(descriptions: Mapping[str, str]) -> str:
 
 
 def parts(spec: dict[str, Any]) -> dict[Place, Any]:
-    """Return the parts of the valid description *spec* that go by a name, each with its place."""
+    """Return the parts of the description *spec* that go by a name, each with its place."""
     found = dict[Place, Any]()
     for key, value in spec.items():
-        if key == "tags":
-            found |= {(key, tag["name"]): tag for tag in value}
-        elif key not in _LAST:
+        if key == "tags" and all(isinstance(tag, dict) and "name" in tag for tag in value or ()):
+            found |= {(key, str(tag["name"])): tag for tag in value or ()}
+        elif key not in _LAST or not isinstance(value, dict):
             found[key,] = value
         else:
             for name, item in value.items():

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import griffe
+from openapi_python_client.strings import ClassName, PythonIdentifier
 
-__all__ = ["compare"]
+from pipeline.spec import operations
+
+__all__ = ["compare", "listed"]
 
 _GONE = griffe.BreakageKind.OBJECT_REMOVED
 
@@ -32,6 +35,21 @@ def compare(old: Path, new: Path) -> Iterator[tuple[bool, str]]:
         else:
             # Once, though it holds for each of the four functions of an endpoint.
             yield from dict.fromkeys(_changes(path, places[path], others[path], sent))
+
+
+def listed(spec: dict[str, Any]) -> set[str]:
+    """Return the names that the description *spec* gives to endpoints and models."""
+    found = {
+        f"setle_api.models.{ClassName(name, 'field_')}"
+        for name in (spec.get("components") or {}).get("schemas") or ()
+    }
+    for method, path in operations(spec):
+        operation = spec["paths"][path].get(method.lower())
+        if isinstance(operation, dict):
+            tag = PythonIdentifier(str((operation.get("tags") or ["default"])[0]), "tag")
+            name = str(operation.get("operationId") or f"{method}_{path}")
+            found.add(f"setle_api.api.{tag}.{PythonIdentifier(name, 'field_')}")
+    return found
 
 
 def _load(package: Path) -> Any:

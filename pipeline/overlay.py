@@ -12,9 +12,7 @@ Source: Overlay Specification 1.1.0, "Action Object"; RFC 9535 (JSONPath).
 """
 
 import copy
-import io
 import json
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,44 +22,38 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline import PipelineError
 
-__all__ = ["apply"]
+__all__ = ["OVERLAY", "apply"]
+
+OVERLAY = "openapi.overlay.yaml"
 
 _OVERLAY_KEYS = {"overlay", "info", "extends", "actions"}
 _ACTION_KEYS = {"target", "description", "update", "remove"}
 
 
-def apply(spec: str, overlay: str, *, unfit: list[str] | None = None) -> str:
+def apply(document: dict[str, Any], overlay: str, *, unfit: list[str] | None = None) -> None:
     """
-    Return the valid YAML text *spec* with the actions of the YAML text *overlay* applied.
-
-    Lines that no action touches stay as they are.
+    Apply the actions of the YAML text *overlay* to *document*, in place.
 
     Args:
-        spec: Valid YAML.
-        overlay: YAML too.
+        document: An OpenAPI description; it need not be valid.
+        overlay: YAML.
         unfit: Where the errors of actions go instead of being raised.
 
     Raises:
-        PipelineError: The overlay is malformed, or one of its actions no
-            longer fits the spec.
+        PipelineError: The overlay is malformed, or some of its actions, all of which
+            are named, no longer fit the description.
     """
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = sys.maxsize  # otherwise long lines that no action touches are wrapped
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(spec)
+    found = list[str]()
     for number, action in enumerate(_actions(overlay), 1):
         try:
             _apply_action(document, action)
         except _ActionError as error:
             target = action.get("target") if isinstance(action, dict) else action
-            message = f"overlay action {number} ({target}) {error}"
-            if unfit is None:
-                raise PipelineError(message) from error
-            unfit.append(message)
-    text = io.StringIO()
-    yaml.dump(document, text)
-    return text.getvalue()
+            found.append(f"overlay action {number} ({target}) {error}")
+    if unfit is not None:
+        unfit += found
+    elif found:
+        raise PipelineError("\n".join(found))
 
 
 class _ActionError(Exception):
@@ -72,14 +64,14 @@ def _actions(text: str) -> list[Any]:
     try:
         overlay = YAML(typ="safe").load(text)
     except YAMLError as error:
-        raise PipelineError(f"the overlay is not YAML: {error}; correct it") from error
+        raise PipelineError(f"{OVERLAY} is not YAML: {error}; correct it") from error
     if not isinstance(overlay, dict) or not str(overlay.get("overlay")).startswith("1.1."):
-        raise PipelineError("the overlay does not say `overlay: 1.1.0`, the version applied here")
+        raise PipelineError(f"{OVERLAY} does not say `overlay: 1.1.0`, the version applied here")
     if unknown := _unknown(overlay, _OVERLAY_KEYS):
-        raise PipelineError(f"the overlay has unknown keys: {unknown}; correct or drop them")
+        raise PipelineError(f"{OVERLAY} has unknown keys: {unknown}; correct or drop them")
     actions = overlay.get("actions")
     if not isinstance(actions, list) or not actions:
-        raise PipelineError("the overlay has no list of actions; add one, or drop the overlay")
+        raise PipelineError(f"{OVERLAY} has no list of actions; add one, or drop the file")
     return actions
 
 

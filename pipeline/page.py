@@ -12,10 +12,12 @@ was taken from where that is told::
 
 import io
 import re
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline import PipelineError
+from pipeline.links import definitions, links
 
 __all__ = ["Block", "Listing", "find_block", "listing"]
 
@@ -25,9 +27,10 @@ _ENDPOINT = re.compile(
     r"\w+\s+(?:(\S+)\s+)?(get|put|post|delete|options|head|patch|trace|webhook)\s+(\S+)",
     re.IGNORECASE,
 )
+# What a site puts around the block of an endpoint, so that it may hold fences itself.
+_SITE_FENCE = 4
 # A form of the first line not known here must not lose the endpoint.
 _OPENAPI = re.compile(r"""\s*(\{\s*)?["']?openapi["']?\s*:""")
-_LINK = re.compile(r"\[([^\]]*)\]\(<?([^)\s>]+)")
 _FILE = re.compile(r"\.(ya?ml|json)$", re.IGNORECASE)
 
 
@@ -40,6 +43,8 @@ class Block(NamedTuple):
     """The file it was taken from, as the page names it."""
     operation: tuple[str, str] | None
     """Method, in capitals, and path the page says it has; None for a webhook."""
+    webhook: str | None = None
+    """The webhook the page says it has."""
 
 
 class Listing(NamedTuple):
@@ -57,19 +62,28 @@ def find_block(page: str, name: str) -> Block | None:
     """
     Return the OpenAPI block of *page*, or None if it has none.
 
+    What has no endpoint in its first line and shorter fences than the site
+    makes is a sample in a guide; that is told on stderr.
+
     Raises:
         PipelineError: It has two, or one without an end.
     """
     blocks = []
-    for info, text, closed in _fences(page):
+    for fence, info, text, closed in _fences(page):
         endpoint = _ENDPOINT.match(info)
         if not _LANGUAGE.match(info) or not (endpoint or _OPENAPI.match(text)):
+            continue
+        if not endpoint and len(fence) < _SITE_FENCE:
+            print(
+                f"note: {name} holds a sample of OpenAPI, and is taken for a guide", file=sys.stderr
+            )
             continue
         if not closed:
             raise PipelineError(f"{name} ends within its OpenAPI block: cut off; fetch it again")
         source, method, target = endpoint.groups() if endpoint else (None, "webhook", "")
-        called = None if method.lower() == "webhook" else (method.upper(), target)
-        blocks.append(Block(text, source, called))
+        is_webhook = method.lower() == "webhook"
+        called = None if is_webhook else (method.upper(), target)
+        blocks.append(Block(text, source, called, target if is_webhook and target else None))
     if len(blocks) > 1:
         raise PipelineError(
             f"{name} has {len(blocks)} OpenAPI blocks instead of one; "
@@ -79,12 +93,17 @@ def find_block(page: str, name: str) -> Block | None:
 
 
 def listing(index: str) -> Listing:
-    """Return what *index*, the text of an ``llms.txt``, lists."""
+    """
+    Return what *index*, the text of an ``llms.txt``, lists.
+
+    Raises:
+        PipelineError: A line of it holds a link that cannot be read.
+    """
     found = Listing([], [], [])
-    heading = ""
+    heading, known = "", definitions(index)
     for line in index.splitlines():
         heading = line if line.startswith("#") else heading
-        for title, link in _LINK.findall(line):
+        for title, link in links(line, known):
             path = re.split("[?#]", link)[0]
             if heading.strip("# ").lower() == "openapi specs" or (
                 _FILE.search(path) and "openapi" in f"{title} {path}".lower()
@@ -97,7 +116,7 @@ def listing(index: str) -> Listing:
     return found
 
 
-def _fences(page: str) -> Iterator[tuple[str, str, bool]]:
+def _fences(page: str) -> Iterator[tuple[str, str, str, bool]]:
     # Line by line, because a block may hold shorter fences, and a sample of a
     # whole page holds what looks like a block.
     fence, info, body = "", "", list[str]()
@@ -106,9 +125,9 @@ def _fences(page: str) -> Iterator[tuple[str, str, bool]]:
         if not fence and match:
             fence, info, body = match[1], match[2], []
         elif match and match[1].startswith(fence) and not match[2].strip():
-            yield info, "".join(body), True
+            yield fence, info, "".join(body), True
             fence = ""
         elif fence:
             body.append(line)
     if fence:
-        yield info, "".join(body), False
+        yield fence, info, "".join(body), False

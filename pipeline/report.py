@@ -7,18 +7,21 @@ from typing import Any
 from pipeline import PipelineError, overlay
 from pipeline.diff import report
 from pipeline.document import parse
+from pipeline.faults import actions_of, pasted, reasons
 from pipeline.merge import Place, label, parts
-from pipeline.spec import OVERLAY, SPEC, read_text
+from pipeline.spec import OVERLAY, SPEC, load, read_text
+from pipeline.validate import faults
 
 __all__ = ["changes", "show"]
 
 
-def show(root: Path, new: str) -> None:
+def show(root: Path, new: str) -> str:
     """
     Print how the description *new* differs from the one below *root*.
 
-    Where *new* cannot be generated from, that is said on stderr: the overlay or
-    the class overrides are to be adapted to it, and for that it has to be there.
+    Returns:
+        The files to mend before *new* can be generated from, with what is to be
+        mended told on stderr; empty if there is nothing.
     """
     old = read_text(root / SPEC) if (root / SPEC).exists() else ""
     print("\n".join(changes(old, new) or ["nothing but its wording or order changes"]))
@@ -27,10 +30,15 @@ def show(root: Path, new: str) -> None:
             print(report(root, old, new).render("text").rstrip())
         except PipelineError as error:
             print("note: no report on what it means for users:", error, file=sys.stderr)
-    try:
-        overlay.apply(new, read_text(root / OVERLAY))
-    except PipelineError as error:
-        print("note: make generate will stop:", *str(error).split(), file=sys.stderr)
+    spec = load(new, SPEC, remedy="vendor another one")
+    unfit: list[str] = []
+    overlay.apply(spec, read_text(root / OVERLAY), unfit=unfit)
+    found = list(faults(spec))
+    for line in [*unfit, *reasons(found)]:
+        print("to mend:", line, file=sys.stderr)
+    if actions := actions_of(found):
+        print(pasted(actions), file=sys.stderr)
+    return OVERLAY if unfit or found else ""
 
 
 def changes(old: str, new: str) -> list[str]:

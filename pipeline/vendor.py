@@ -8,19 +8,18 @@ replaced at the very end, or not at all.
 
 import argparse
 import asyncio
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-import httpx
+from typing import Any
 
 from pipeline import PipelineError, run
-from pipeline.fetch import Reader, is_url, resolve
+from pipeline.document import parse
 from pipeline.merge import merge
-from pipeline.page import Block, find_block, listing
+from pipeline.page import Block
 from pipeline.report import show
-from pipeline.spec import SPEC, operations, validated
+from pipeline.sources import read
+from pipeline.spec import SPEC, load, operations
 
 __all__ = ["INDEX", "vendor"]
 
@@ -32,22 +31,24 @@ def vendor(root: Path, source: str = INDEX) -> None:
     Replace ``openapi.yaml`` below *root* by what *source*, a URL or a path, holds.
 
     The text of a single block or YAML file is kept byte for byte. JSON, and what
-    several pages hold together, becomes YAML of one form.
+    several pages hold together, becomes YAML of one form. What an overlay can
+    mend does not stop it: mending takes the new description.
 
     Raises:
-        PipelineError: The description cannot be had, is not valid or contradicts
-            itself; nothing was changed.
+        PipelineError: The description cannot be had, is none, or contradicts itself;
+            nothing was changed.
     """
-    descriptions, operations_told = asyncio.run(_read(source))
-    new = merge(descriptions)
-    _check_operations(new, operations_told)
+    found = asyncio.run(read(source))
+    new = merge(found.descriptions)
+    _check_blocks(new, found.blocks)
     old = root / SPEC
     if old.exists() and old.read_bytes() == new.encode():
-        print(f"{SPEC} is what {source} holds")
+        print(f"{SPEC} is what {source} holds; there is nothing to do")
         return
-    show(root, new)
+    to_mend = show(root, new)
     _replace(old, new.encode())
-    print(f"{SPEC} is new; go on with make generate")
+    then = f"mend {to_mend} as told above, then " if to_mend else "go on with "
+    print(f"{SPEC} is new; {then}make generate")
 
 
 def main() -> None:
@@ -66,55 +67,25 @@ def main() -> None:
     vendor(arguments.root, arguments.source)
 
 
-async def _read(source: str) -> tuple[dict[str, str], dict[str, Block]]:
-    async with Reader() as reader:
-        text = await reader.read(source)
-        suffix = re.split("[?#]", source)[0].rpartition(".")[2].lower()
-        if suffix == "txt":
-            files, pages = _links(source, text)
-            if files:
-                return await reader.read_all(files), {}
-            texts = await reader.read_all(pages)
-        elif suffix in {"md", "mdx"}:
-            texts = {source: text}
-        else:
-            return {source: text}, {}
-        blocks = {page: block for page, text in texts.items() if (block := find_block(text, page))}
-        if not blocks:
-            raise PipelineError(
-                f"{source} has no OpenAPI block, nor has a page it lists; "
-                "vendor the page of an endpoint, the index or an OpenAPI file"
-            )
-        named = {
-            page: resolve(page, block.source) for page, block in blocks.items() if block.source
-        }
-        sources = await reader.read_all(dict.fromkeys(named.values()))
-        inline = {page: block.text for page, block in blocks.items() if page not in named}
-        return {**inline, **sources}, blocks
-
-
-def _links(source: str, index: str) -> tuple[list[str], list[str]]:
-    """Return the addresses of the OpenAPI files and of the pages that *index* lists."""
-    found = listing(index)
-    files = [resolve(source, link) for link in found.files]
-    pages = [resolve(source, link) for link in found.pages]
-    # A page of somebody else's is not Setle's word.
-    strange = [
-        page for page in pages if is_url(source) and httpx.URL(page).host != httpx.URL(source).host
-    ]
-    if not files and (passed_over := [*strange, *found.others]):
-        print("note: no pages of the site, passed over:", *passed_over, file=sys.stderr)
-    return files, [page for page in pages if page not in strange]
-
-
-def _check_operations(new: str, blocks: Mapping[str, Block]) -> None:
-    held = operations(validated(new, name=SPEC, remedy="tell Setle"))
+def _check_blocks(new: str, blocks: Mapping[str, Block]) -> None:
+    spec = load(new, " and ".join(blocks) or SPEC, remedy="tell Setle")
+    held = operations(spec)
     for page, block in blocks.items():
         if block.operation and block.operation not in held:
             raise PipelineError(
                 f"{page} says it has {' '.join(block.operation)}, but its description has not; "
                 "tell Setle, and vendor a file that has it right"
             )
+        if block.webhook and _is_empty(parse(block.text, page)):
+            print(
+                f"note: {page} is of the webhook {block.webhook}, of which its description says "
+                "nothing; the client gets no model of what it sends",
+                file=sys.stderr,
+            )
+
+
+def _is_empty(spec: dict[str, Any]) -> bool:
+    return not (spec.get("webhooks") or spec.get("paths") or spec.get("components"))
 
 
 def _replace(target: Path, content: bytes) -> None:

@@ -71,7 +71,7 @@ def told(response: Any) -> tuple[int, Any]:
 def endpoint(name: str) -> Any:
     """Return the module of the endpoint *name*."""
     tag, operation = name.split(".")
-    return import_module(f"setle_api.api.{tag}.public_api_controller_{operation}")
+    return import_module(f"setle_api.api.{tag}.{operation}")
 
 
 async def main(base_url: str) -> None:

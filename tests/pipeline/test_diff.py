@@ -9,8 +9,8 @@ import pytest
 from pipeline import PipelineError, diff, wire
 from pipeline.diff import Line, Report, report
 from tests.pipeline.serving import token_endpoint_alone
-from tests.pipeline.test_changes import ANSWER, NUMBER, body, endpoint
-from tests.pipeline.test_generate import snapshot
+from tests.pipeline.test_changes import NUMBER, endpoint
+from tests.pipeline.test_generate import TWO_UNREADABLE, snapshot
 
 ROOT = Path(__file__).parents[2]
 SPEC = token_endpoint_alone()
@@ -65,7 +65,7 @@ def test_python_names_are_compared(
 
 def test_the_same_description_takes_no_time(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing runs when nothing can differ."""
-    monkeypatch.setattr(diff, "render", pytest.fail)
+    monkeypatch.setattr(diff, "build_side", pytest.fail)
     assert report(scratch, SPEC, SPEC) == Report(())
 
 
@@ -101,16 +101,34 @@ def test_what_make_generate_will_stop_at_is_noted(scratch: Path) -> None:
     assert note.startswith("make generate will stop: wrapper/setle/_endpoint.py imports ")
 
 
-def test_a_spec_that_cannot_be_generated_leaves_the_wire(
+def test_a_side_that_cannot_be_generated_is_compared_by_the_names_it_tells(
     scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wire is compared all the same, and the report is said to be incomplete."""
+    """Endpoints and models are, and the wire; the report is said to be incomplete."""
     monkeypatch.setattr(wire, "compare", lambda *_: [(False, "it")])
-    new = changed(ANSWER, body("application/xml: {schema: {type: string}}"))
+    new = changed("in: header", "in: hedder").replace("paths:\n", endpoint())
     found = report(scratch, SPEC, new)
-    assert found.lines == (Line("compatible", "wire", "it"),)
+    assert found.lines == (
+        Line("compatible", "python", "`setle_api.api.estate.list_x` is new"),
+        Line("compatible", "wire", "it"),
+    )
     assert not found.is_complete
-    assert found.notes[0].startswith("Python names could not be compared: openapi-python-client: ")
+    stops, cannot, how = found.notes[0], found.notes[-2], found.notes[-1]
+    assert stops.startswith("make generate will stop: POST /v1/oauth/token, hedder x-setle-")
+    assert cannot.startswith("the new description cannot be generated from: ")
+    assert how.startswith("Python names are compared as far as the descriptions tell them")
+
+
+def test_an_endpoint_that_cannot_be_generated_leaves_the_others(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the generator leaves out is noted, with the side."""
+    monkeypatch.setattr(wire, "compare", lambda *_: [])
+    found = report(scratch, SPEC, changed("paths:\n", TWO_UNREADABLE + endpoint()[7:]))
+    assert [line.text for line in found.lines] == ["`setle_api.api.estate.list_x` is new"]
+    assert [note[:62] for note in found.notes] == [
+        "compared without a part, on the new description: openapi-pytho"
+    ] * 2
 
 
 @pytest.mark.parametrize(
@@ -208,13 +226,14 @@ def test_the_last_version_in_git_is_the_old_one(repository: Path) -> None:
     start = overlay.index(
         "  - target: $.components.schemas.DefaultHttpException.required[?@ == 'err"
     )
-    end = overlay.index("  - target: $.paths.*")
+    end = overlay.index("  - target: >-")
     (repository / "openapi.overlay.yaml").write_text(overlay[:start] + overlay[end:])
     result = command(repository)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == (
         "Python names:\n- compatible `setle_api.api.estate.list_x` is new\n\n"
-        "note: wire part skipped: there is no Node with npx here\n"
+        "note: wire part skipped: there is no Node with npx here\n\n"
+        "go on with make test check; what is new goes into CHANGELOG.md\n"
     )
 
 
@@ -229,11 +248,12 @@ def test_what_breaks_is_a_failure(repository: Path, tmp_path: Path) -> None:
 
 def test_what_could_not_be_compared_is_another_failure(repository: Path) -> None:
     """Status 2 says that no breaking line is no all-clear."""
-    new = changed(ANSWER, body("application/xml: {schema: {type: string}}"))
+    new = changed("in: header", "in: hedder")
     (repository / "openapi.yaml").write_text(new, encoding="utf-8")
     result = command(repository)
     assert (result.returncode, result.stderr) == (2, "")
-    assert "note: Python names could not be compared: " in result.stdout
+    assert "note: the new description cannot be generated from: " in result.stdout
+    assert result.stdout.endswith("mend what the notes name, and run make diff again\n")
 
 
 def test_a_failure_of_the_tool_is_one_line(scratch: Path) -> None:

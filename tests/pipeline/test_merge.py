@@ -150,10 +150,11 @@ def test_of_two_pages_with_one_text_the_first_is_named(names: str) -> None:
         merge({name: texts[name] for name in names})
 
 
-def test_an_invalid_page_is_named() -> None:
-    """Before anything is put together."""
-    with pytest.raises(PipelineError, match=r"^b\.md is not valid OpenAPI: 'info' is a required"):
-        merge({"a.md": dump(spec("/a")), "b.md": dump(spec("/b", info=None))})
+def test_a_page_that_is_no_description_is_named() -> None:
+    """Before anything is put together; what an overlay can mend is no such thing."""
+    with pytest.raises(PipelineError, match=r"^b\.md has no `openapi` key"):
+        merge({"a.md": dump(spec("/a")), "b.md": "swagger: '2.0'"})
+    assert "paths:" in merge({"a.md": dump(spec("/a", info={})), "b.md": dump(spec("/b", info={}))})
 
 
 def test_places_are_called_as_users_call_them() -> None:

@@ -1,5 +1,4 @@
 import difflib
-import io
 import json
 from typing import Any
 
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from pipeline import PipelineError
+from pipeline.document import dump
 from pipeline.overlay import apply
 
 SPEC = """\
@@ -41,20 +41,26 @@ def overlay(*actions: object, **changes: object) -> str:
     )
 
 
-def applied(*actions: object) -> Any:
-    return YAML(typ="safe").load(apply(SPEC, overlay(*actions)))
+def parsed() -> Any:
+    return YAML(typ="safe").load(SPEC)
+
+
+def applied(*actions: object, **changes: object) -> Any:
+    document = parsed()
+    apply(document, overlay(*actions, **changes))
+    return document
 
 
 def changed_lines(*actions: object) -> list[str]:
-    after = apply(SPEC, overlay(*actions)).splitlines()
-    diff = difflib.unified_diff(SPEC.splitlines(), after, n=0, lineterm="")
+    before, after = (dump(one).splitlines() for one in (parsed(), applied(*actions)))
+    diff = difflib.unified_diff(before, after, n=0, lineterm="")
     return [line for line in diff if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
 
 
 def test_a_plain_value_is_replaced_and_nothing_else() -> None:
     """An update of a plain value changes its line only."""
     action = {"target": "$.info.title", "update": "New"}
-    assert changed_lines(action) == ["-  title: 'Quoted'", "+  title: 'New'"]
+    assert changed_lines(action) == ["-  title: Quoted", "+  title: New"]
 
 
 def test_an_object_is_merged_recursively() -> None:
@@ -100,10 +106,10 @@ def test_several_entries_of_a_list_are_removed(target: str) -> None:
 
 
 def test_every_match_is_updated() -> None:
-    """A target that matches twice is updated twice, without YAML aliases."""
-    text = apply(SPEC, overlay({"target": "$.items[*]", "update": {"new": {"deep": [1]}}}))
-    assert [item["new"] for item in YAML(typ="safe").load(text)["items"]] == [{"deep": [1]}] * 2
-    assert "&" not in text
+    """A target that matches twice is updated twice, each with a value of its own."""
+    items = applied({"target": "$.items[*]", "update": {"new": {"deep": [1]}}})["items"]
+    assert [item["new"] for item in items] == [{"deep": [1]}] * 2
+    assert items[0]["new"] is not items[1]["new"]
 
 
 def test_a_match_that_has_the_value_already_is_no_error_beside_one_that_has_not() -> None:
@@ -123,6 +129,17 @@ def test_actions_see_the_outcome_of_those_before() -> None:
 def test_values_python_takes_for_equal_are_a_change(value: object) -> None:
     """Replacing true by 1 counts as a change."""
     assert applied({"target": "$.flag", "update": value})["flag"] == value
+
+
+def test_all_actions_that_do_not_fit_are_named_at_once() -> None:
+    """One that is stale does not hide the next."""
+    gone = {"target": "$.gone", "remove": True}
+    with pytest.raises(PipelineError) as caught:
+        applied(gone, {"target": "$.flag", "remove": True}, gone)
+    assert [line[:16] for line in str(caught.value).splitlines()] == [
+        "overlay action 1",
+        "overlay action 3",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +174,7 @@ def test_an_action_that_does_not_fit_is_named(action: object, message: str) -> N
     """The error gives number and target of the action, and what to do about it."""
     good = {"target": "$.info.title", "update": "New"}
     with pytest.raises(PipelineError) as caught:
-        apply(SPEC, overlay(good, action))
+        applied(good, action)
     target = action.get("target") if isinstance(action, dict) else action
     assert str(caught.value).startswith(f"overlay action 2 ({target}) {message}")
 
@@ -180,13 +197,13 @@ def test_an_action_that_does_not_fit_is_named(action: object, message: str) -> N
 def test_a_malformed_overlay_is_refused(text: str, message: str) -> None:
     """Another version, an unknown key, no action: nothing is applied."""
     with pytest.raises(PipelineError, match=message):
-        apply(SPEC, text)
+        apply(parsed(), text)
 
 
 def test_extensions_are_allowed() -> None:
     """Keys that start with x- are nobody's business."""
     action = {"target": "$.flag", "remove": True, "description": "Why.", "x-ticket": 1}
-    assert "flag" not in apply(SPEC, overlay(action, **{"x-owner": "me"}))
+    assert "flag" not in applied(action, **{"x-owner": "me"})
 
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.text("ab:# '\"\n", max_size=5)
@@ -202,7 +219,6 @@ VALUES = st.recursive(
 def test_removing_and_adding_gives_the_new_value(before: object, after: object) -> None:
     """Whatever a property holds, removing it and adding another value gives that value."""
     actions = [{"target": "$.it", "remove": True}, {"target": "$", "update": {"it": after}}]
-    spec = io.StringIO()
-    YAML().dump({"kept": before, "it": before}, spec)
-    text = apply(spec.getvalue(), overlay(*actions))
-    assert YAML(typ="safe").load(text) == {"kept": before, "it": after}
+    document = {"kept": before, "it": before}
+    apply(document, overlay(*actions))
+    assert document == {"kept": before, "it": after}

@@ -33,7 +33,9 @@ def test_every_form_of_the_fence_is_read(
     info: str, source: str | None, operation: tuple[str, str] | None
 ) -> None:
     """Its first line tells the endpoint, and the file the block was taken from."""
-    assert find_block(fenced(info), "a.md") == Block(BLOCK, source, operation)
+    block = find_block(fenced(info), "a.md")
+    assert block is not None
+    assert block == Block(BLOCK, source, operation, block.webhook)
 
 
 @pytest.mark.parametrize("fence", ["```", "`````", "~~~"])

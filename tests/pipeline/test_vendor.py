@@ -13,7 +13,7 @@ import pipeline.report
 from pipeline import PipelineError, fetch
 from pipeline.document import dump, parse
 from pipeline.report import changes
-from pipeline.spec import corrected_spec, operations
+from pipeline.spec import described, operations
 from pipeline.vendor import INDEX, vendor
 from tests.pipeline.serving import PUBLISHED, SITE, TOKEN_PAGE, Answer, serving, site
 
@@ -78,7 +78,8 @@ def test_the_same_description_is_left_alone(
     vendor(scratch, url + TOKEN_PAGE)
     after = (scratch / "openapi.yaml").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert capsys.readouterr().out == f"openapi.yaml is what {url}{TOKEN_PAGE} holds\n"
+    told = f"openapi.yaml is what {url}{TOKEN_PAGE} holds; there is nothing to do\n"
+    assert capsys.readouterr().out == told
 
 
 def test_the_order_of_an_index_makes_no_difference(
@@ -170,16 +171,20 @@ def test_a_description_the_overlay_does_not_fit_is_written(
     """To adapt the overlay one needs the new description; the stale action is told at once."""
     answers["/new.yaml"] = dump(
         parse(
-            (scratch / "openapi.yaml").read_text(encoding="utf-8").replace("'500'", "'503'"), "it"
+            (scratch / "openapi.yaml").read_text(encoding="utf-8").replace("- error\n", "- x\n"),
+            "it",
         )
     )
     vendor(scratch, f"{url}/new.yaml")
     out, err = capsys.readouterr()
-    assert "~ POST /v1/oauth/token\n" in out
-    assert err.startswith("note: make generate will stop: overlay action 5 ")
+    assert "~ components/schemas/DefaultHttpException\n" in out
+    assert out.endswith(
+        "openapi.yaml is new; mend openapi.overlay.yaml as told above, then make generate\n"
+    )
+    assert err.startswith("to mend: overlay action 4 ")
     assert err.count("\n") == 1
-    with pytest.raises(PipelineError, match="overlay action 5 "):
-        corrected_spec(scratch)
+    with pytest.raises(PipelineError, match="overlay action 4 "):
+        described(scratch)
 
 
 def test_the_report_is_shown_before_anything_is_written(
@@ -252,7 +257,8 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
         ("````yaml GET /p\nopenapi: 3.0.0\n", "ends within its OpenAPI block"),
         ("```yaml GET /p\npaths: {path: /p, method: get}\n```", "has no `openapi` key"),
         ("```yaml GET /p\nopenapi: 3.0.0\na: &a [*a]\n```", "stands within what it means"),
-        ("```yaml GET /p\nopenapi: 3.0.0\n```", "is not valid OpenAPI"),
+        ("```yaml GET /p\nopenapi: 3.0.0\n```", "says it has GET /p, but its description has not"),
+        ("````yaml GET /p\nopenapi: 2.0\n````", "it says version 2.0, and 3.0 and 3.1"),
         (
             str(site()[PAGE]).replace("get /v1/estate", "get /v2/estate"),
             "says it has GET /v2/estate/{estateId}, but its description has not",

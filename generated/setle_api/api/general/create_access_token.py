@@ -54,10 +54,10 @@ def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
 ) -> Response[AccessTokenResponse | ApiError]:
     return Response(
+        parsed=_parse_response(client=client, response=response),
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
     )
 
 

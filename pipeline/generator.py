@@ -1,0 +1,116 @@
+"""Run the generator, and tell what it says."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipeline import PipelineError
+from pipeline.alias import reveal
+from pipeline.checks import check_versions, load_config
+from pipeline.spec import OVERLAY
+
+__all__ = ["CONFIG", "HEADER", "PACKAGE", "render"]
+
+CONFIG = "generator-config.yaml"
+PACKAGE = Path("generated/setle_api")
+HEADER = (
+    "# Generated from openapi.yaml and openapi.overlay.yaml; do not edit, run `make generate`.\n\n"
+)
+
+# What no description can bring the generator to.
+_MENDS = (
+    # httpx sends no file without a form in asyncio, nor again after a 401.
+    (r'"content"\] = body\.payload\n', '"content"] = body.payload.read()\n'),
+    # Python has no name for a status like 520, which was told before it could be raised.
+    (r"( +status_code=HTTPStatus\(.*\n(?:.*\n){2})( +parsed=_parse_response\(.*\n)", r"\2\1"),
+)
+# What the generator reads.
+_INPUT = "openapi.json"
+# What it prints in place of a piece of the spec.
+_OBJECT = re.compile(r" <openapi_python_client\S* object at 0x\w+>")
+# What it prints around the matter: the data it was reading, frames of a
+# traceback, where to report bugs.
+_NOISE = re.compile(
+    r"$|[\s{}\[\]]|Traceback|(Warning|Error)\(s\) encountered|If you believe|For further|"
+    r"Failure to process schema has|/components/|NotImplemented"
+)
+# Where the next matter begins.
+_MATTER = re.compile(
+    r"(?:WARNING|ERROR) parsing (\S+ \S+) within .*|Unable to \w+ schema (\S+?):?$"
+)
+
+
+def render(
+    root: Path, ruled: dict[str, Any], aside: Path, *, strict: bool = True
+) -> tuple[Path, list[str]]:
+    """
+    Let the generator write its package for the description *ruled* below *aside*, an empty folder.
+
+    Args:
+        root: Where configuration and pins stand.
+        ruled: What the rules made of a description.
+        aside: Where to write.
+        strict: Whether to stop at what it leaves out.
+
+    Returns:
+        The folder of the package, and what it leaves out.
+
+    Raises:
+        PipelineError: It is not the one pinned below *root*, or said anything.
+    """
+    load_config(root / CONFIG)
+    # The post hooks look ruff up on PATH; ours stands beside the interpreter.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    check_versions(root / "pyproject.toml", path)
+
+    package = aside / PACKAGE.name
+    (aside / _INPUT).write_text(json.dumps(ruled), encoding="utf-8")
+    said = _run_generator(package, root / CONFIG, path)
+    # With its warnings it writes all the rest.
+    if said and (strict or not package.is_dir()):
+        raise PipelineError("\n".join(said))
+    for module in package.rglob("*.py"):
+        code = reveal(module.read_text(encoding="utf-8"))
+        for old, new in _MENDS:
+            code = re.sub(old, new, code)
+        module.write_text(HEADER + code, encoding="utf-8")
+    (package / "py.typed").touch()
+    return package, said
+
+
+def _run_generator(package: Path, config: Path, path: str) -> list[str]:
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"]
+    command += ["--meta", "none", "--path", _INPUT, "--output-path", package.name]
+    result = subprocess.run(
+        [*command, "--config", str(config.resolve())],
+        cwd=package.parent,
+        # A plain traceback: its last line is the error, the boxed one wraps it.
+        env={**os.environ, "PATH": path, "PYTHONUTF8": "1", "TYPER_STANDARD_TRACEBACK": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    # Python's own warnings come with status 0.
+    if not result.returncode and not result.stderr.strip():
+        return []
+    causes = list(_causes(result.stderr)) or [
+        result.stderr.strip() or f"status {result.returncode}"
+    ]
+    remedy = f"correct the spec in {OVERLAY}, or {CONFIG}"
+    return [f"openapi-python-client: {reveal(cause)}; {remedy}" for cause in causes]
+
+
+def _causes(said: str) -> list[str]:
+    """Return a line for each matter of what the generator *said*, which holds half the spec."""
+    causes = [""]
+    for told in said.splitlines():
+        line = _OBJECT.sub("", told)
+        if match := _MATTER.match(line):
+            causes.append(f"{match[1] or match[2].replace('/components/schemas/', 'schema ')}:")
+        elif not _NOISE.match(line):
+            causes[-1] = f"{causes[-1]} {line}".strip()
+    return list(dict.fromkeys(cause for cause in causes if cause.rstrip(":")))
