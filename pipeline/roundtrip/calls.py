@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from pipeline.roundtrip.marks import OMITTED, Default, plain
+from pipeline.roundtrip.requests import is_form
 from pipeline.roundtrip.samples import Sampler
 from pipeline.roundtrip.schemas import parameters_of, resolved
 
@@ -76,6 +77,9 @@ def _requests(spec: Any, operation: Operation) -> Iterator[tuple[str, list[tuple
             given: Any = OMITTED
             if media and (body.get("required") or mode != "least"):
                 given = sampler.value(media.get("schema", {}))
+                if is_form(base) and isinstance(given, dict):
+                    # No form holds null.
+                    given = {name: one for name, one in given.items() if one is not None}
                 if _is_bytes(media_of(described, spec)) and not isinstance(given, bytes):
                     given = b"\x00\xff some bytes"
             variants = max(variants, sampler.variants)
@@ -94,9 +98,9 @@ def _parameters(spec: Any, operation: Operation, sampler: Sampler) -> Iterator[t
                 yield parameter, Default(schema["default"])
             continue
         # There is no null in a URL; a required list without entries would be no parameter.
-        mode, sampler.mode = sampler.mode, "most"
-        value = sampler.value(parameter.get("schema", media.get("schema", {})))
-        sampler.mode = mode
+        own = Sampler(spec, "most", sampler.turn, is_sent=True)
+        value = own.value(parameter.get("schema", media.get("schema", {})))
+        sampler.variants = max(sampler.variants, own.variants)
         if value is not OMITTED and value is not None:
             yield parameter, value
 
@@ -152,17 +156,19 @@ def media_of(described: Any, spec: Any) -> str:
 
 def _preferred(content: dict[str, Any], *, is_sent: bool) -> str:
     """Return which content type is taken: JSON, or what a form or a text is sent as."""
-    ranks = ["json", "form", ""] if is_sent else ["json", "text/", ""]
-    for rank in ranks:
-        for media in sorted(content, key=lambda name: name != "application/json"):
-            if rank in media.partition(";")[0]:
-                return media
-    return ""
+
+    def rank(media: str) -> int:
+        base = media.partition(";")[0].strip()
+        is_second = is_form(media) if is_sent else base.startswith("text/")
+        kinds = [base == "application/json", base.endswith("json"), is_second, True]
+        return kinds.index(True)
+
+    return min(content, key=rank, default="")
 
 
 def _is_bytes(media: str) -> bool:
     base = media.partition(";")[0]
-    return not (base.endswith("json") or "form" in base or base == "*/*" or not base)
+    return not (base.endswith("json") or is_form(base) or base == "*/*" or not base)
 
 
 def _number(status: str, described: set[str]) -> int:

@@ -8,7 +8,7 @@ import httpx
 from pipeline.roundtrip.hints import conforms, hints_of
 from pipeline.roundtrip.marks import Default, Extra, Variant
 from pipeline.roundtrip.names import attribute
-from pipeline.roundtrip.requests import Request, text
+from pipeline.roundtrip.requests import Request, is_form, text
 from pipeline.roundtrip.values import NOTHING, is_same, is_same_text, to_json, told
 
 __all__ = ["Difference", "of_parsed", "of_requests"]
@@ -40,7 +40,7 @@ def of_requests(described: Request, seen: Request, media: str) -> Iterator[Diffe
     sent_media = seen.header.get("content-type", "")
     if sent_media.partition(";")[0].strip() != media.partition(";")[0].strip():
         yield Difference("body", f"the content type {media}", sent_media or "none")
-    elif "form" in media.partition(";")[0]:
+    elif is_form(media):
         yield from _of_forms(described.body, seen.body or {})
     else:
         yield from of_json("body", described.body, seen.body)

@@ -14,7 +14,7 @@ import httpx
 
 from pipeline.roundtrip.marks import Default, plain
 
-__all__ = ["Request", "expected", "joined", "read", "text"]
+__all__ = ["Request", "expected", "is_form", "joined", "read", "text"]
 
 SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|"}
 
@@ -27,6 +27,12 @@ class Request(NamedTuple):
     header: dict[str, Any]
     cookie: dict[str, Any]
     body: Any = None
+
+
+def is_form(media: str) -> bool:
+    """Tell whether a body of the content type *media* is made of fields."""
+    base = media.partition(";")[0].strip()
+    return base in {"application/x-www-form-urlencoded", "multipart/form-data"}
 
 
 def text(value: Any) -> str:
