@@ -51,11 +51,9 @@ def _structure(spec: dict[str, Any]) -> Iterator[Fault]:
             yield Fault(place_of(spec, path), reason, "give it one", action)
             continue
         if error.validator in {"additionalProperties", "unevaluatedProperties"}:
-            odd = [
-                key for key in error.instance if re.search(rf"'{re.escape(key)}'", error.message)
-            ]
+            odd = [key for key in error.instance if f"'{key}'" in error.message]
             if len(odd) == 1:
-                path = (*path, odd[0])
+                path, reason = (*path, odd[0]), f"{odd[0]!r} is nothing that OpenAPI has there"
         yield Fault(place_of(spec, path), reason, "correct it", removal(path, len(path) > 2))
 
 

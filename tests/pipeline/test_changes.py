@@ -181,7 +181,7 @@ STOPS = {
     "a status that is none": (
         "'400':",
         "'600':",
-        "POST /v1/oauth/token, responses/600: .*'600' does not match any of the regexes",
+        "POST /v1/oauth/token, responses/600: '600' is nothing that OpenAPI has there; correct it",
     ),
     "a bad default": (
         NUMBER,
@@ -210,6 +210,11 @@ STOPS = {
     "an empty object that is gone": (
         "InternalServerErrorException",
         "ServerException",
+        OVERLAY.format(5),
+    ),
+    "an empty object that says something": (
+        "properties: {}",
+        "properties: {trace: {type: string}}",
         OVERLAY.format(5),
     ),
     "an error without its name": ("        - error\n", "", OVERLAY.format(4)),
