@@ -13,7 +13,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 
 from pipeline import PipelineError
 
-__all__ = ["dump", "is_json", "parse"]
+__all__ = ["dump", "is_json", "parse", "read_yaml"]
 
 MAX_VALUES = 200_000
 """How many values a document may hold once its aliases are written out."""
@@ -45,9 +45,7 @@ def parse(text: str, name: str) -> dict[str, Any]:
         else:
             if "*" in text:
                 _check_aliases(text)
-            yaml = YAML(typ="safe", pure=True)
-            yaml.Constructor = _Constructor
-            document = yaml.load(text)
+            document = read_yaml(text)
     except (YAMLError, ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise PipelineError(
@@ -59,6 +57,18 @@ def parse(text: str, name: str) -> dict[str, Any]:
             "not); vendor an OpenAPI file"
         )
     return document
+
+
+def read_yaml(text: str) -> Any:
+    """
+    Return what the YAML *text* holds, dates as the strings that they are in JSON.
+
+    Raises:
+        YAMLError: It is no YAML.
+    """
+    yaml = YAML(typ="safe")
+    yaml.Constructor = _Constructor
+    return yaml.load(text)
 
 
 def dump(document: dict[str, Any]) -> str:

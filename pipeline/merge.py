@@ -55,7 +55,10 @@ def merge(descriptions: Mapping[str, str]) -> str:
         for place, (other, _) in found.items():
             if _holds_for_all(place, spec) and place not in parts(spec):
                 raise PipelineError(f"{other} has {'/'.join(place)}, {name} has not; {_REMEDY}")
-    return dump(_assembled({place: value for place, (_, value) in found.items()}, specs))
+    whole = _assembled({place: value for place, (_, value) in found.items()}, specs)
+    if sent := sorted(name for spec in specs.values() for name in _sent_by_webhooks(spec)):
+        whole["x-webhooks"] = {name: _webhook(name) for name in sent}
+    return dump(whole)
 
 
 def parts(spec: dict[str, Any]) -> dict[Place, Any]:
@@ -107,6 +110,20 @@ def _assembled(found: dict[Place, Any], specs: dict[str, Any]) -> dict[str, Any]
             case (section, name) if section != "tags":
                 whole[section][name] = found[place]
     return whole
+
+
+def _sent_by_webhooks(spec: dict[str, Any]) -> list[str]:
+    # OpenAPI 3.0 has no webhooks: their pages hold what they send, and nothing that says so.
+    if spec.get("paths") or spec.get("webhooks"):
+        return []
+    schemas = (spec.get("components") or {}).get("schemas") or {}
+    return [name for name in schemas if f'/schemas/{name}"' not in json.dumps(schemas)]
+
+
+def _webhook(name: str) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    body = {"content": {"application/json": {"schema": schema}}}
+    return {"post": {"requestBody": body, "responses": {"200": {"description": ""}}}}
 
 
 def _differences(one: Any, other: Any, place: Place) -> Iterator[Place]:

@@ -2,14 +2,14 @@
 
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline import PipelineError, overlay
-from pipeline.document import is_json
+from pipeline.document import is_json, read_yaml
 from pipeline.faults import stop
 from pipeline.overlay import OVERLAY
 from pipeline.validate import faults
@@ -64,7 +64,7 @@ def load(text: str, name: str, *, remedy: str) -> dict[str, Any]:
         PipelineError: It is neither YAML nor OpenAPI 3.0 or 3.1.
     """
     try:
-        spec = json.loads(text) if is_json(text) else YAML(typ="safe").load(text)
+        spec = json.loads(_as_json(text))
     except (YAMLError, ValueError) as error:
         raise PipelineError(f"{name} is not YAML: {_in_a_line(error)}; {remedy}") from error
     if not isinstance(spec, dict):
@@ -74,10 +74,7 @@ def load(text: str, name: str, *, remedy: str) -> dict[str, Any]:
             f"{name} is not valid OpenAPI: {_version(version)}, "
             f"and 3.0 and 3.1 are what the generator reads; {remedy}"
         )
-    # Keys that YAML takes for numbers, dates, and one object at two places become
-    # what they are in JSON.
-    whole: dict[str, Any] = json.loads(json.dumps(spec, default=str))
-    return whole
+    return spec
 
 
 def operations(spec: dict[str, Any]) -> list[tuple[str, str]]:
@@ -101,6 +98,13 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PipelineError(f"cannot read {path.name}: {error}; restore it") from error
+
+
+@lru_cache(maxsize=4)
+def _as_json(text: str) -> str:
+    # Keys that YAML takes for numbers, dates, and one object at two places become
+    # what they are in JSON; which is read again in no time.
+    return json.dumps(json.loads(text) if is_json(text) else read_yaml(text), default=str)
 
 
 def _in_a_line(error: Exception) -> str:

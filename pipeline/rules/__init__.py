@@ -31,6 +31,7 @@ __all__ = ["RULES", "Note", "Outcome", "apply", "show"]
 Rule = Callable[[Schema], Iterator[Note]]
 
 RULES: tuple[Rule, ...] = (
+    components.unused_models,
     paths.path_queries,
     names.controller_prefixes,
     parameters.ignored_headers,

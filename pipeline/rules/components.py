@@ -7,7 +7,13 @@ from openapi_python_client.strings import ClassName
 
 from pipeline.rules.description import Note, Schema, merged, resolved, schemas
 
-__all__ = ["component_aliases", "distinct_models", "far_references", "union_members"]
+__all__ = [
+    "component_aliases",
+    "distinct_models",
+    "far_references",
+    "union_members",
+    "unused_models",
+]
 
 _COMPONENT = "#/components/schemas/"
 
@@ -82,6 +88,33 @@ def union_members(spec: Schema) -> Iterator[Note]:
                 components[own] = {k: v for k, v in one.items() if k != "title"}
                 schema[key][number] = {"$ref": _COMPONENT + own}
                 yield Note(f"schema {name}, {key} {number}", f"is {ClassName(own, '')}")
+
+
+def unused_models(spec: Schema) -> Iterator[Note]:
+    """
+    A component that no operation and no webhook uses is left out.
+
+    The pages of a documentation site hold what they use and no more; the client is the same
+    whether it comes of pages or of a file.
+
+    Source: Mintlify, pages exported as markdown.
+    """
+    components: Schema = (spec.get("components") or {}).get("schemas") or {}
+    used, left = set[str](), [value for key, value in spec.items() if key != "components"]
+    while left:
+        node = left.pop()
+        if isinstance(node, list):
+            left += node
+        elif isinstance(node, dict):
+            left += node.values()
+            ref = str(node.get("$ref"))
+            name = ref.removeprefix(_COMPONENT).partition("/")[0]
+            if ref.startswith(_COMPONENT) and name not in used:
+                used.add(name)
+                left.append(components.get(name))
+    for name in [name for name in components if name not in used]:
+        del components[name]
+        yield Note(f"schema {name}", "is left out")
 
 
 def far_references(spec: Schema) -> Iterator[Note]:

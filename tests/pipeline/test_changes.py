@@ -16,6 +16,7 @@ JSON = (
 NUMBER = "expires_in:\n          type: number"
 SCHEMAS = "components:\n  schemas:\n"
 SCHEMA = "{type: object, properties: {a: {type: string}}}\n"
+DTO = "    RequestBearerTokenActionOutputDto:\n      type: object\n      properties:\n"
 
 
 def body(content: str) -> str:
@@ -24,6 +25,10 @@ def body(content: str) -> str:
 
 def header(parameter: str) -> str:
     return f"        - {{{parameter}, schema: {{type: string}}}}\n{ANSWER}"
+
+
+def used(schema: str) -> str:
+    return f"    {schema}: {SCHEMA}{DTO}        more: {{$ref: '#/components/schemas/{schema}'}}\n"
 
 
 def endpoint(
@@ -76,8 +81,8 @@ WORKS = {
         {MODULE: "AccessTokenResponse.from_dict(response.json())"},
     ),
     "schemas that differ by case": (
-        SCHEMAS,
-        f"{SCHEMAS}    defaultHttpException: {SCHEMA}",
+        DTO,
+        used("defaultHttpException"),
         {"models/default_http_exception_2.py": "a: str | Unset"},
     ),
     "values that give one name": (
@@ -137,11 +142,7 @@ WORKS = {
     "a renamed property": ("expires_in", "lifetime", {TOKEN: "lifetime: float"}),
     "a nullable property": (NUMBER, f"{NUMBER}\n          nullable: true", {TOKEN: "float | None"}),
     "an optional property": ("        - expires_in\n", "", {TOKEN: "expires_in: float | Unset"}),
-    "a schema named as a keyword": (
-        SCHEMAS,
-        f"{SCHEMAS}    class: {SCHEMA}",
-        {"models/class_.py": "class Class"},
-    ),
+    "a schema named as a keyword": (DTO, used("class"), {"models/class_.py": "class Class"}),
     "a quotation that would end the docstring": (
         "credentials grant\n",
         'credentials """ grant\n',
