@@ -72,8 +72,8 @@ imports: $(READY)
 vendor: $(READY) ## Fetch openapi.yaml anew; FROM= an index, page or file, by URL or path
 	$(BIN)/python -m pipeline.vendor $(if $(FROM),--from '$(FROM)')
 
-generate: $(READY) ## Rebuild generated/ from openapi.yaml and openapi.overlay.yaml
-	$(BIN)/python -m pipeline.generate
+generate: $(READY) ## Rebuild generated/ and call all of it; EXPLAIN=1 tells every place a rule changed
+	$(BIN)/python -m pipeline.generate $(if $(EXPLAIN),--explain)
 
 check-generated: $(READY) ## Fail when generated/ is not what `make generate` would write
 	$(BIN)/python -m pipeline.generate --check

@@ -65,7 +65,8 @@ def _is_harmless(spec: Any, path: Path, error: Any) -> bool:
     if error.validator in {"additionalProperties", "unevaluatedProperties"}:
         # A keyword too many in a schema is a word; elsewhere it may be a misspelt one.
         return "schema" in path or "schemas" in path
-    # An operation's parameters are looked at below.
+    if {"schema", "schemas"} & set(map(str, path)) and path[-1] in {"type", "default"}:
+        return True  # looked at below, as are an operation's parameters
     return len(path) > 1 and path[-2] == "parameters" and error.validator in {"required", "enum"}
 
 

@@ -78,7 +78,10 @@ async def main() -> None:
             continue
         left = frozenset(status for told, status in raised if told == operation)
         this = Operation(method, path, item, item[method], module, left)
-        _tell(operation, await caller.differences(this))
+        try:
+            _tell(operation, await caller.differences(this))
+        except Exception as error:  # noqa: BLE001 - of a description that says what nobody foresaw
+            _tell(operation, [("the round trip", "values", f"{type(error).__name__}: {error}")])
 
 
 async def _clients(

@@ -11,6 +11,7 @@ import pytest
 
 from setle_api import Client
 from setle_api.api.general import create_access_token
+from setle_api.errors import UnexpectedStatus
 from setle_api.models import AccessTokenResponse, ApiError
 from setle_api.types import UNSET, Response
 
@@ -159,3 +160,16 @@ def test_every_other_error_comes_back_as_none(
     outcome = call()
     assert outcome.status in {status, None}
     assert outcome.parsed is None
+
+
+@pytest.mark.parametrize("status", [520, 599])
+def test_a_status_without_a_name_is_raised_with_its_body(server: Server, status: int) -> None:
+    """What proxies answer is told as any status that is not described."""
+    server.status, server.body = status, HTML
+    trusting_none = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with (
+        Client(server.url, verify_ssl=trusting_none, raise_on_unexpected_status=True) as client,
+        pytest.raises(UnexpectedStatus) as caught,
+    ):
+        create_access_token.sync(client=client, **CREDENTIALS)
+    assert (caught.value.status_code, caught.value.content) == (status, HTML)

@@ -187,6 +187,23 @@ def test_a_description_the_overlay_does_not_fit_is_written(
         described(scratch)
 
 
+def test_a_description_with_faults_is_written(
+    scratch: Path, answers: dict[str, Answer], url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An overlay mends it: what is to be mended is told, with actions to paste."""
+    text = (scratch / "openapi.yaml").read_text(encoding="utf-8")
+    answers["/new.yaml"] = text.replace("type: number", "type: float", 1)
+    vendor(scratch, f"{url}/new.yaml")
+    assert (scratch / "openapi.yaml").read_text(encoding="utf-8") == answers["/new.yaml"]
+    out, err = capsys.readouterr()
+    assert err.startswith(
+        "to mend: schema RequestBearerTokenActionOutputDto, properties/expires_in: "
+        "type 'float' is not one of "
+    )
+    assert "\nready to paste at the end of openapi.overlay.yaml:\n\n  - target: $.comp" in err
+    assert out.endswith("; mend openapi.overlay.yaml as told above, then make generate\n")
+
+
 def test_the_report_is_shown_before_anything_is_written(
     scratch: Path, url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
