@@ -28,6 +28,9 @@ _MENDS = (
     # Python has no name for a status like 520, which was told before it could be raised.
     (r"( +status_code=HTTPStatus\(.*\n(?:.*\n){2})( +parsed=_parse_response\(.*\n)", r"\2\1"),
 )
+# An optional body that is one of several is sent where there is none.
+_OPTIONAL_BODY = re.compile(r"^    body: .* Unset = UNSET,$", re.MULTILINE)
+_ELSE = ("    else:\n        _kwargs", "    elif not isinstance(body, Unset):\n        _kwargs")
 # What the generator reads.
 _INPUT = "openapi.json"
 # What it prints in place of a piece of the spec.
@@ -77,6 +80,8 @@ def render(
         code = reveal(module.read_text(encoding="utf-8"))
         for old, new in _MENDS:
             code = re.sub(old, new, code)
+        if _OPTIONAL_BODY.search(code) and "isinstance(body, Unset)" not in code:
+            code = code.replace(*_ELSE)
         module.write_text(HEADER + code, encoding="utf-8")
     (package / "py.typed").touch()
     return package, said

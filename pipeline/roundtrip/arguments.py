@@ -71,6 +71,8 @@ class Arguments:
         if is_deep and isinstance(value, dict) and all(isinstance(key, Extra) for key in value):
             value = {Extra(key): one for key, one in _flat(wire, value)}
         hint = self._hints[name]
+        if isinstance(value, list) and list[str] in options_of(hint):
+            value = [text(one) for one in value]
         is_text = "content" in parameter or not (isinstance(value, str) or _takes(value, hint))
         if str in options_of(hint) and is_text:
             self._taken[name] = joined(parameter, value)

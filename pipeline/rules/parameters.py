@@ -84,8 +84,8 @@ def query_styles(spec: Schema) -> Iterator[Note]:
             _make_text(parameter)
             yield Note(place, f"is a string, in the style {style} without explode")
         elif "array" in found and not _is_list_of_plain(spec, schema):
-            _make_text(parameter)
-            yield Note(place, "is a string, as its items are no plain values")
+            parameter["schema"] = {"type": "array", "items": dict(_TEXT)}
+            yield Note(place, "is a list of strings, as its items are no plain values")
 
 
 def parameter_formats(spec: Schema) -> Iterator[Note]:

@@ -3,9 +3,16 @@
 import copy
 from collections.abc import Iterator
 
-from pipeline.rules.description import Note, Schema, merged, schemas
+from pipeline.rules.description import Note, Schema, kinds, merged, schemas
 
-__all__ = ["annotations", "constant_variants", "merged_parts", "required_variants"]
+__all__ = [
+    "annotations",
+    "constant_variants",
+    "merged_parts",
+    "recursive_unions",
+    "required_variants",
+    "shared_properties",
+]
 
 _ANNOTATIONS = {"default", "deprecated", "description", "example", "examples", "externalDocs"}
 _ANNOTATIONS |= {"nullable", "readOnly", "title", "writeOnly"}
@@ -38,6 +45,29 @@ def annotations(spec: Schema) -> Iterator[Note]:
             for key, value in part.items():
                 schema.setdefault(key, value)
         yield Note(place, "explains beside allOf")
+
+
+def shared_properties(spec: Schema) -> Iterator[Note]:
+    """
+    Properties beside the variants of an object are properties of each variant.
+
+    The generator makes a union of the variants alone.
+
+    Source: openapi-python-client 0.29.1, `property_from_data`.
+    """
+    for place, schema, _ in schemas(spec):
+        for key in ("anyOf", "oneOf"):
+            variants = schema.get(key) or []
+            if "properties" not in schema or not any("object" in kinds(spec, v) for v in variants):
+                continue
+            base = {k: schema.pop(k) for k in ("properties", "required", "type") if k in schema}
+            schema[key] = [
+                copy.deepcopy(merged(spec, {"allOf": [base, one]}))
+                if "object" in kinds(spec, one)
+                else one
+                for one in variants
+            ]
+            yield Note(place, f"has its properties in each of {len(variants)} variants")
 
 
 def merged_parts(spec: Schema) -> Iterator[Note]:
@@ -118,6 +148,41 @@ def constant_variants(spec: Schema) -> Iterator[Note]:
                 elif "const" in one:
                     del one["const"]
             yield Note(place, "has enums for constants")
+
+
+def recursive_unions(spec: Schema) -> Iterator[Note]:
+    """
+    A union or list that holds itself, with no object between, holds anything there.
+
+    The generator makes a type of it before it knows the type.
+
+    Source: openapi-python-client 0.29.1, `_property_from_ref`.
+    """
+    components: Schema = (spec.get("components") or {}).get("schemas") or {}
+    for name, schema in components.items():
+        for one in _back(components, schema, (name,)):
+            ref = one.pop("$ref")
+            one.clear()
+            yield Note(f"schema {name}", f"holds anything in place of {ref.rpartition('/')[2]}")
+
+
+def _back(components: Schema, schema: Schema, way: tuple[str, ...]) -> Iterator[Schema]:
+    """Yield the references in *schema* that lead back to where *way* began."""
+    name = str(schema.get("$ref")).rpartition("/")[2]
+    if "$ref" in schema:
+        if name == way[0]:
+            yield schema
+        elif name in components and name not in way:
+            yield from _back(components, components[name], (*way, name))
+        return
+    inner = [*(schema.get("anyOf") or ()), *(schema.get("oneOf") or ())]
+    for one in [*inner, schema.get("items")]:
+        if isinstance(one, dict) and not _is_object(one):
+            yield from _back(components, one, way)
+
+
+def _is_object(schema: Schema) -> bool:
+    return bool({"properties", "additionalProperties", "allOf"} & schema.keys())
 
 
 def _is_composed(schema: Schema) -> set[str]:

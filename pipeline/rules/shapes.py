@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.rules.description import Note, Schema, bodies, merged, resolved, schemas
+from pipeline.rules.description import Note, Schema, bodies, kinds, merged, resolved, schemas
 
-__all__ = ["defaults", "item_types", "read_only"]
+__all__ = ["defaults", "item_types", "optional_unions", "read_only"]
 
 
 def item_types(spec: Schema) -> Iterator[Note]:
@@ -39,6 +39,25 @@ def defaults(spec: Schema) -> Iterator[Note]:
         if isinstance(schema.get("default"), dict | list):
             del schema["default"]
             yield Note(place, "has no default")
+
+
+def optional_unions(spec: Schema) -> Iterator[Note]:
+    """
+    A body that may be left out and is one of several plain values is anything.
+
+    The generator writes an `else` without an `if`.
+
+    Source: openapi-python-client 0.29.1, `union_property.py.jinja`, `skip_unset`.
+    """
+    for kind, place, operation, content in bodies(spec):
+        if kind != "request" or operation["requestBody"].get("required"):
+            continue
+        for media in content.values():
+            schema = merged(spec, (media or {}).get("schema"))
+            is_union = {"anyOf", "oneOf"} & schema.keys() or isinstance(schema.get("type"), list)
+            if is_union and not {"object", "array"} & kinds(spec, schema):
+                media["schema"] = {}
+                yield Note(place, "is anything")
 
 
 def read_only(spec: Schema) -> Iterator[Note]:

@@ -57,6 +57,15 @@ WORKS = {
         body("application/vnd.setle.v1+json: {schema: {type: string}}"),
         {MODULE: '"Content-Type"] = "application/vnd.setle.v1+json"'},
     ),
+    "an optional body that is one of two models": (
+        ANSWER,
+        body(
+            "application/json: {schema: {oneOf: ["
+            "{$ref: '#/components/schemas/DefaultHttpException'},"
+            "{$ref: '#/components/schemas/RequestBearerTokenActionOutputDto'}]}}"
+        ),
+        {MODULE: "elif not isinstance(body, Unset):"},
+    ),
     "a file upload": (
         ANSWER,
         body("multipart/form-data: {schema: {type: object, properties: {f: {format: binary}}}}"),
