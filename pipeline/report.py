@@ -32,7 +32,10 @@ def show(root: Path, new: str) -> str:
             print("note: no report on what it means for users:", error, file=sys.stderr)
     spec = load(new, SPEC, remedy="vendor another one")
     unfit: list[str] = []
-    overlay.apply(spec, read_text(root / OVERLAY), unfit=unfit)
+    try:
+        overlay.apply(spec, read_text(root / OVERLAY), unfit=unfit)
+    except PipelineError as error:  # it is no overlay at all
+        unfit.append(str(error))
     found = list(faults(spec))
     for line in [*unfit, *reasons(found)]:
         print("to mend:", line, file=sys.stderr)

@@ -204,6 +204,20 @@ def test_a_description_with_faults_is_written(
     assert out.endswith("; mend openapi.overlay.yaml as told above, then make generate\n")
 
 
+def test_a_broken_overlay_is_told_and_does_not_stop_it(
+    scratch: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mending it takes the new description as well."""
+    (scratch / "openapi.overlay.yaml").write_text("overlay: 1.1.0\nactions: {}\n")
+    vendor(scratch, f"{url}/llms.txt")
+    assert len(vendored(scratch)) == 13
+    out, err = capsys.readouterr()
+    assert err == (
+        "to mend: openapi.overlay.yaml has no list of actions; add one, or drop the file\n"
+    )
+    assert out.endswith("; mend openapi.overlay.yaml as told above, then make generate\n")
+
+
 def test_the_report_is_shown_before_anything_is_written(
     scratch: Path, url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
