@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from openapi_python_client.strings import PythonIdentifier, snake_case
 
 from pipeline.alias import alias, wire_name
-from pipeline.rules.description import Note, Schema, operations, resolved, schemas, told
+from pipeline.rules.description import Note, Schema, bodies, operations, resolved, schemas, told
 
 __all__ = ["controller_prefixes", "parameter_names", "property_names"]
 
@@ -15,9 +15,8 @@ _CONTROLLER = re.compile(r"^\w*?Controller_(?=\w)")
 
 # Local names of the generated model's methods, and members of each model.
 _IN_MODELS = {
-    *("additional_keys", "additional_properties", "cast", "cls", "d", "field_dict", "files"),
-    *("from_dict", "json", "prop", "prop_dict", "prop_name", "src_dict", "to_dict"),
-    *("to_multipart", "types"),
+    *("additional_keys", "additional_properties", "cast", "cls", "d", "field_dict"),
+    *("from_dict", "prop", "prop_dict", "prop_name", "src_dict", "to_dict", "to_multipart"),
 }
 # Local names of the generated endpoint's functions, and what they import.
 _IN_ENDPOINTS = {
@@ -60,11 +59,18 @@ def property_names(spec: Schema) -> Iterator[Note]:
 
     Source: openapi-python-client 0.29.1, `templates/model.py.jinja`.
     """
+    forms = {
+        id(resolved(spec, media.get("schema")))
+        for _, _, _, content in bodies(spec)
+        for name, media in content.items()
+        if name.startswith("multipart/form-data")
+    }
     for place, schema, _ in schemas(spec):
         properties = schema.get("properties")
         if not isinstance(properties, dict):
             continue
-        taken = set(_IN_MODELS)
+        # What a form's model returns is of a module's, whose name a field would take.
+        taken = _IN_MODELS | ({"types"} if id(schema) in forms else set())
         for name, value in properties.items():
             # The variables of a loop over a list.
             if "items" in resolved(spec, value):
