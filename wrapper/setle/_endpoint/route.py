@@ -92,9 +92,10 @@ class Route:
                 lent.check(httpx.BaseTransport)
         with settings_named(settings):
             _check_folders(settings)
-            verify = settings["verify"] if url.scheme == "https" else False
+            plain = url.scheme == "http"
+            verify, cert = (False, None) if plain else (settings["verify"], settings["cert"])
             self.context: ssl.SSLContext = httpx.create_ssl_context(
-                verify, settings["cert"], settings["trust_env"]
+                verify, cert, settings["trust_env"]
             )
             self._args = {
                 "base_url": base_url,
@@ -129,13 +130,18 @@ class Route:
 def route_to(base_url: str, timeout: float, args: Mapping[str, Any]) -> Route:
     """Return the way of token requests that *args*, with transports as Lent, ask for."""
     settings = {"verify": True, "cert": None, "proxy": None, "trust_env": True}
-    return _route(
+    parts = (
         base_url,
         timeout,
         tuple((name, args.get(name, default)) for name, default in settings.items()),
         ((None, args.get("transport")), *args["mounts"].items()),
         tuple(os.environ.get(name) for name in _VARIABLES),
     )
+    try:
+        hash(parts)
+    except TypeError:  # such as a list: a way of its own
+        return _route.__wrapped__(*parts)
+    return _route(*parts)
 
 
 @lru_cache(maxsize=64)  # loading the authorities takes 20 ms, too much for each web request
