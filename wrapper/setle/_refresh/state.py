@@ -77,7 +77,7 @@ class KeyState(TokenInUse):
                 raise twin_of(waited_for.failure)
             if not mine.left:
                 raise waited_for.unanswered(mine.timeout)
-        if flight is None:
+        if flight is None or sys.is_finalizing():  # then its thread never goes on
             flight = self._start(refresher, early=early, usable=usable)
         if flight is None or early:
             return held.token
