@@ -17,7 +17,7 @@ import anyio
 from .._errors import SetleError, TokenUnavailableError
 from .._locks import exclusive
 from .._loops import call_in, running_loop
-from .._time import Deadline
+from .._time import Deadline, now
 from .._token import AccessToken
 
 if TYPE_CHECKING:
@@ -73,6 +73,10 @@ class Flight:
     def early(self) -> bool:
         """Whether the token at hand was still good when it began, so that nobody waits."""
         return self.reason == "early"
+
+    def has_outlived(self, token: AccessToken) -> bool:
+        """Tell whether *token* ended during an early refresh: the process has been stopped."""
+        return self.early and token.has_ended(now())
 
     @property
     def patience(self) -> float:

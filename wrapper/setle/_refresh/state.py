@@ -146,7 +146,7 @@ class KeyState(TokenInUse):
             flight.blames.clear()
         if flight.has_ended:
             return
-        if self._has_outlived_token(flight):
+        if flight.has_outlived(self.held.token):
             failure = None
         if failure is not None:
             if flight.asked:
@@ -183,7 +183,7 @@ class KeyState(TokenInUse):
         if flight.token is not None:  # it is only saving, or unlocking
             self.take(flight.token, flight.number, loaded=False)
         # If nobody has waited, the process may have been stopped meanwhile: ask anew.
-        elif not flight.is_stuck and not self._has_outlived_token(flight):
+        elif not flight.is_stuck and not flight.has_outlived(self.held.token):
             failure = flight.unanswered(flight.deadline.timeout)
             if waited_for is flight:
                 flight.blames.count(failure)
@@ -192,10 +192,6 @@ class KeyState(TokenInUse):
         if flight.deadline.close is not None:
             with suppress(Exception):  # whatever it was in the middle of
                 flight.deadline.close()
-
-    def _has_outlived_token(self, flight: Flight) -> bool:
-        # Begun long before, that is: the process was stopped, and whoever waits asks anew.
-        return flight.early and self.held.token.has_ended(now())
 
     def _close(self, flight: Flight, failure: SetleError | None) -> None:
         if self.flight is flight:
