@@ -1,0 +1,291 @@
+"""What hangs is named, passed, and bounded: at most two threads of one key."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+import setle
+from setle._refresh import registry, way
+from setle.testing import Answer, Sandbox
+from tests.support import Clock, credentials_of, join_refreshes, source_of
+from tests.support.raw import RawEndpoint
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """What hangs in a test goes on after it."""
+    event = threading.Event()
+    yield event
+    event.set()
+    join_refreshes()
+
+
+def _refreshes() -> int:
+    """Return how many threads are in a refresh."""
+    frames = list(sys._current_frames().values())
+    return sum(_first_function(frame) == "fly_in_thread" for frame in frames)
+
+
+def _first_function(frame: object) -> str:
+    while getattr(frame, "f_back", None) is not None:
+        frame = getattr(frame, "f_back")  # noqa: B009 - untyped
+    return str(frame.f_code.co_name)  # type: ignore[attr-defined] # untyped
+
+
+def _calls(source: setle.TokenSource) -> list[Callable[[], object]]:
+    return [source.get_token, lambda: anyio.run(source.aget_token)]
+
+
+def test_a_callable_that_hangs_is_blamed(sandbox: Sandbox, release: threading.Event) -> None:
+    """The token endpoint was never asked, and nobody is sent looking there."""
+    source = source_of(sandbox, credentials=lambda: release.wait(30), timeout=0.2)  # type: ignore[arg-type, return-value] # never gets there
+    for call in _calls(source):
+        with pytest.raises(setle.TokenUnavailableError, match="the callable") as caught:
+            call()
+        assert "endpoint" not in str(caught.value)
+    assert sandbox.token_requests == 0
+
+
+def test_a_callable_that_imports_what_waits_for_the_token_is_blamed(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The import holds the module's lock and waits for the token; the callable for that lock."""
+    sources: list[setle.TokenSource] = []
+    (tmp_path / "needs_a_token.py").write_text("import gives; gives.sources[0].get_token()")
+    (tmp_path / "gives.py").write_text("sources = []")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import gives  # type: ignore[import-not-found] # just written
+
+    def credentials() -> setle.ClientCredentials:
+        __import__("needs_a_token")
+        return credentials_of(sandbox)
+
+    sources = gives.sources
+    sources.append(source_of(sandbox, credentials=credentials, timeout=0.3))
+    with pytest.raises(setle.TokenUnavailableError, match="the callable"):
+        __import__("needs_a_token")
+    join_refreshes()
+
+
+def test_a_store_that_hangs_is_passed(sandbox: Sandbox, release: threading.Event) -> None:
+    """After a third of the deadline somebody else goes on without it, and all are served."""
+
+    class Hanging(setle.MemoryTokenStore):
+        entered = 0
+
+        def load(self, key: str) -> setle.AccessToken | None:
+            Hanging.entered += 1
+            release.wait(30)
+            return None
+
+    source = source_of(sandbox, store=Hanging(), timeout=1.5)
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(call) for call in _calls(source) * 2]
+        assert len({call.result(30) for call in calls}) == 1
+    for _ in range(3):
+        source.invalidate(source.get_token())
+        source.get_token()
+    assert Hanging.entered == 1
+    assert sandbox.token_requests == 4
+
+
+def test_a_token_that_is_being_saved_serves_meanwhile(
+    sandbox: Sandbox, release: threading.Event
+) -> None:
+    """Its store hangs, and nobody asks twice."""
+
+    class Hanging(setle.MemoryTokenStore):
+        def save(self, key: str, token: setle.AccessToken) -> None:
+            release.wait(30)
+
+    source = source_of(sandbox, store=Hanging(), timeout=1.5)
+    assert source.get_token() == source.get_token()
+    assert sandbox.token_requests == 1
+
+
+def test_a_token_that_was_rejected_while_it_was_saved_is_not_handed_out_again(
+    sandbox: Sandbox, release: threading.Event
+) -> None:
+    """Though its refresh ends, late, when there is no other."""
+
+    class Hanging(setle.MemoryTokenStore):
+        def save(self, key: str, token: setle.AccessToken) -> None:
+            release.wait(30)
+
+    source = source_of(sandbox, store=Hanging(), timeout=1.5)
+    old = source.get_token()
+    source.invalidate(old)
+    release.set()
+    join_refreshes()
+    assert source.get_token() != old
+
+
+@pytest.mark.parametrize("where", ["callable", "transport"])
+def test_hanging_refreshes_do_not_add_up(
+    sandbox: Sandbox, release: threading.Event, where: str
+) -> None:
+    """One and another one; then callers are told so at once."""
+
+    class Hanging(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            release.wait(30)
+            raise httpx.ConnectError("it was no use")
+
+    def credentials() -> setle.ClientCredentials:
+        if where == "callable":
+            release.wait(30)
+        return credentials_of(sandbox)
+
+    source = setle.TokenSource(
+        credentials,
+        base_url=sandbox.base_url,
+        store=setle.MemoryTokenStore(),
+        timeout=0.1,
+        httpx_args={"transport": Hanging()},
+    )
+    before = _refreshes()
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        with pytest.raises(setle.TokenUnavailableError):
+            source.get_token()
+        time.sleep(0.05)
+    assert _refreshes() - before <= 2
+
+
+def test_connections_that_drip_do_not_add_up() -> None:
+    """Each is closed at its deadline, for a day if need be."""
+    most = 0
+
+    def answer(connection: object) -> None:
+        while not endpoint.stop.wait(0.02):
+            connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")  # type: ignore[attr-defined] # a socket
+
+    with RawEndpoint(answer) as endpoint:
+        source = setle.TokenSource(
+            setle.ClientCredentials("id", "secret"),
+            base_url=endpoint.base_url,
+            store=setle.MemoryTokenStore(),
+            timeout=0.1,
+        )
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            with pytest.raises(setle.TokenUnavailableError):
+                source.get_token()
+            most = max(most, _refreshes())
+            time.sleep(0.05)
+        assert endpoint.requests >= 2
+        endpoint.wait_for_open(0)
+        join_refreshes()
+    assert most <= 2
+
+
+def test_a_hasty_waiter_leaves_a_patient_refresh_alone(sandbox: Sandbox) -> None:
+    """Each waits as long as its own source says, in threads and in loops."""
+    store = setle.MemoryTokenStore()
+    patient = source_of(sandbox, store=store)
+    hasty = source_of(sandbox, store=store, timeout=0.1)
+    with ThreadPoolExecutor(1) as pool:
+        with sandbox.hold():
+            waiting = pool.submit(patient.get_token)
+            sandbox.wait_for(token_requests=1)
+            for call in _calls(hasty):
+                with pytest.raises(setle.TokenUnavailableError, match=r"within 0\.1 s"):
+                    call()
+        assert waiting.result(30) == hasty.get_token()
+    assert sandbox.token_requests == 1
+
+
+def test_a_patient_waiter_outlasts_a_hasty_refresh(sandbox: Sandbox) -> None:
+    """What failed for lack of time is tried again by who has more of it."""
+    store = setle.MemoryTokenStore()
+    patient = source_of(sandbox, store=store)
+    hasty = source_of(sandbox, store=store, timeout=0.3)
+    sandbox.script_token(Answer(hang_up=True, delay=2.0))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(hasty.get_token)
+        sandbox.wait_for(token_requests=1)
+        second = pool.submit(patient.get_token)
+        assert isinstance(first.exception(30), setle.TokenUnavailableError)
+        second.result(30)
+    assert sandbox.token_requests == 2
+
+
+def test_a_source_with_another_way_out_tries_its_own(sandbox: Sandbox) -> None:
+    """A proxy that is down speaks for those who use it."""
+    store = setle.MemoryTokenStore()
+    lost = setle.TokenSource(
+        credentials_of(sandbox),
+        base_url=sandbox.base_url,
+        store=store,
+        httpx_args={"transport": httpx.HTTPTransport(proxy="http://127.0.0.1:9")},
+    )
+    with pytest.raises(setle.TokenUnavailableError):
+        lost.get_token()
+    token = source_of(sandbox, store=store).get_token()
+    assert lost.get_token() == token
+    assert sandbox.token_requests == 1
+
+
+def test_a_usable_token_is_served_to_all_sources(
+    sandbox: Sandbox, clock: Clock, tmp_path: Path
+) -> None:
+    """In its last seconds the endpoint is down: its holder has it, and so have all others."""
+    holder = source_of(sandbox, store=setle.FileTokenStore(tmp_path))
+    token = holder.get_token()
+    clock.go_on(3600 - 5)
+    sandbox.script_token(*[Answer(status=503)] * 30)
+    for _ in range(3):
+        other = source_of(sandbox, store=setle.FileTokenStore(tmp_path))
+        assert [other.get_token() for _ in range(5)] == [token] * 5
+        assert holder.get_token() == token
+    clock.go_on(5)
+    with pytest.raises(setle.TokenUnavailableError):
+        holder.get_token()
+
+
+@pytest.mark.parametrize("with_callable", [False, True])
+def test_what_one_test_did_is_forgotten_for_the_next_one(
+    sandbox: Sandbox, with_callable: bool
+) -> None:
+    """A refusal holds nobody up, a token is not reused, though the client is a global one."""
+    down = True
+
+    def credentials() -> setle.ClientCredentials:
+        if down:
+            raise ConnectionError
+        return credentials_of(sandbox)
+
+    given = credentials if with_callable else credentials_of(sandbox)
+    source = setle.TokenSource(given, base_url=sandbox.base_url, store="memory")
+    sandbox.script_token(*[] if with_callable else [Answer(status=401)])
+    for _ in range(2):
+        with pytest.raises(setle.TokenError):
+            source.get_token()
+    down = False
+    asked = sandbox.token_requests
+    registry.forget_everything()
+    way.forget_ways()
+    first = source.get_token()
+    registry.forget_everything()
+    way.forget_ways()
+    assert source.get_token() != first
+    assert sandbox.token_requests == asked + 2
+
+
+def test_a_store_without_a_source_is_forgotten_as_well(sandbox: Sandbox) -> None:
+    """The process's own store outlives whatever was made of it."""
+    old = setle.TokenSource(
+        credentials_of(sandbox), base_url=sandbox.base_url, store="memory"
+    ).get_token()
+    for number in range(70):  # more than are kept without a source
+        source_of(sandbox, credentials=setle.ClientCredentials(f"{number}", "secret"))
+    registry.forget_everything()
+    source = setle.TokenSource(credentials_of(sandbox), base_url=sandbox.base_url, store="memory")
+    assert source.get_token() != old
