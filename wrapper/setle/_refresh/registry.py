@@ -6,7 +6,7 @@ from .. import _failure
 from .._locks import exclusive
 from .._time import now
 from ..stores import TokenStore
-from ..stores.memory import MemoryTokenStore
+from ..stores.memory import OF_THE_PROCESS, MemoryTokenStore
 from ..stores.tolerant import TolerantStore
 from .state import EVERY, KeyState
 
@@ -47,6 +47,7 @@ def forget_everything() -> None:
         state.forget()
     for failure in list(_failure.EVERY):
         failure.clear()
-    for store in list(_stores.values()):
-        if isinstance(store.store, MemoryTokenStore):
-            store.store.clear()
+    # The process's own store may hold tokens of sources that are gone, and have no guard then.
+    for store in (OF_THE_PROCESS, *(guard.store for guard in list(_stores.values()))):
+        if isinstance(store, MemoryTokenStore):
+            store.clear()

@@ -51,6 +51,8 @@ class Way:
         finally:
             flight.calls = False
         self.failure.clear()
+        if Environment.read() != self._parts[2]:
+            forget_ways()  # whoever comes with the environment of then is not led here
         state = self._state_of(credentials)
         if not flight.has_ended:  # else a later call may have answered meanwhile
             self.state = state
