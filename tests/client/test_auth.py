@@ -1,7 +1,7 @@
 """The token on its way: put on, taken back after a 401, replayed once."""
 
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 import anyio
 import httpx
@@ -247,6 +247,30 @@ def test_the_same_token_again_is_not_replayed(api: Api, sandbox: Sandbox) -> Non
     api.source.get_token()
     assert api.send("GET", ESTATES).status_code == 401
     assert (sandbox.api_requests, sandbox.token_requests) == (1, 2)
+
+
+# trio warns of each of httpx's generators that is left before its end, as it warns users.
+@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+def test_a_large_401_is_let_go(api: Api, sandbox: Sandbox) -> None:
+    """Its connection is freed for the token request, and its body is not read to the end."""
+    sandbox.script_api(Answer(401, body=b"x" * (1 << 20)))
+    assert api.send("GET", ESTATES).status_code == 200
+    assert (sandbox.api_requests, sandbox.token_requests) == (2, 2)
+
+
+async def _replayed(flow: AsyncGenerator[httpx.Request, httpx.Response]) -> httpx.Request:
+    request = await anext(flow)
+    return await flow.asend(httpx.Response(401, request=request))
+
+
+def test_a_401_that_holds_no_connection_is_replayed_as_well(sandbox: Sandbox) -> None:
+    """A transport may answer out of its head."""
+    source = source_of(sandbox)
+    first = source.get_token()
+    request = httpx.Request("GET", sandbox.base_url + ESTATES)
+    replayed = anyio.run(_replayed, setle.BearerAuth(source).async_auth_flow(request))
+    assert replayed.headers["Authorization"] == f"Bearer {source.get_token().value}"
+    assert source.get_token() != first
 
 
 def test_another_origin_gets_no_authorization_header(api: Api, sandbox: Sandbox) -> None:

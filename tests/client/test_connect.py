@@ -163,6 +163,17 @@ def test_sync_and_async_share_the_token(setle_sandbox: Sandbox) -> None:
     assert setle_sandbox.token_requests == 1
 
 
+def test_an_async_client_taken_out_before_there_is_a_loop(setle_sandbox: Sandbox) -> None:
+    """It belongs to the loop that uses it first."""
+    client = connected(setle_sandbox).get_async_httpx_client()
+
+    async def call() -> int:
+        async with client:
+            return (await client.get(ESTATES)).status_code
+
+    assert asyncio.run(call()) == 200
+
+
 def test_variables(setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without arguments everything comes from the environment."""
     monkeypatch.setenv("SETLE_CLIENT_ID", setle_sandbox.client_id)

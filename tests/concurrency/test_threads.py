@@ -14,10 +14,15 @@ from itertools import count
 from types import FrameType
 from typing import Any, TypeVar
 
+import anyio
 import httpx
 import pytest
 
 import setle
+from setle._locks import exclusive
+from setle._refresh.flight import Flight
+from setle._refresh.registry import tolerant
+from setle._refresh.state import KeyState
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, all_at_once, credentials_of, eventually, join_refreshes, source_of
 
@@ -279,6 +284,89 @@ def test_a_401_that_a_handler_reports_at_any_point_locks_nothing_up(sandbox: San
 
     for done in interrupted_everywhere(lambda: source.invalidate(old), prepare):
         assert done.result() != old
+
+
+@pytest.mark.parametrize("usable", [False, True])
+def test_a_finalizer_that_runs_in_the_middle_of_a_change(
+    sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, usable: bool
+) -> None:
+    """It gets the usable token or a clear error, and what it reports waits for a better time."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    clock.go_on(3599 if usable else 3600)
+    outcomes: list[object] = []
+
+    def monotonic() -> float:  # looks at the clock in there
+        monkeypatch.setattr("setle._time.monotonic", lambda: clock.monotonic)
+        source.invalidate(old)
+        try:
+            outcomes.append(source.get_token())
+        except setle.TokenUnavailableError as error:
+            outcomes.append("the very code that asks for it" in str(error))
+        return clock.monotonic
+
+    monkeypatch.setattr("setle._time.monotonic", monotonic)
+    assert source.get_token() != old
+    assert outcomes == [old if usable else True]
+    assert sandbox.token_requests == 2
+
+
+def test_whoever_replaces_what_starts_threads_is_served(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As gevent does, and whoever wants to see all threads."""
+
+    def start(function: Callable[..., object], args: tuple[object, ...]) -> None:
+        threading.Thread(target=function, args=args).start()
+
+    monkeypatch.setattr("setle._refresh.state.start_new_thread", start)
+    source_of(sandbox).get_token()
+    assert sandbox.token_requests == 1
+
+
+def test_the_thread_of_a_refresh_is_traced(sandbox: Sandbox) -> None:
+    """Debuggers and coverage see it, as they see those of ``threading``."""
+    seen: set[str] = set()
+
+    def trace(frame: FrameType, event: str, arg: object) -> None:
+        seen.add(frame.f_code.co_name)
+
+    before = threading.gettrace()
+    threading.settrace(trace)
+    try:
+        source_of(sandbox).get_token()
+        join_refreshes()
+    finally:
+        threading.settrace(before)
+    assert {"fly", "ask"} <= seen
+
+
+def test_while_the_interpreter_ends_no_refresh_is_started(
+    sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread would never run: a usable token is served, and else there is one clear error."""
+    source = source_of(sandbox)
+    old = source.get_token()
+    monkeypatch.setattr(sys, "is_finalizing", lambda: True)
+    clock.go_on(3600 - 1)
+    assert source.get_token() == old
+    clock.go_on(1)
+    with pytest.raises(setle.TokenUnavailableError, match="the interpreter is ending"):
+        source.get_token()
+    assert sandbox.token_requests == 1
+
+
+@pytest.mark.parametrize("backend", ["thread", "asyncio", "trio"])
+def test_waiting_for_a_refresh_that_has_ended_is_over_at_once(backend: str) -> None:
+    """It may end between the look at it and the waiting."""
+    flight = Flight(KeyState(tolerant(setle.MemoryTokenStore()), "key"), 15.0, "host", "first")
+    exclusive(flight.end)(None)
+    began = time.monotonic()
+    if backend == "thread":
+        flight.wait(15.0)
+    else:
+        anyio.run(flight.wait_async, 15.0, backend=backend)
+    assert time.monotonic() - began < 5
 
 
 def test_an_interrupt_at_any_point_harms_nobody_else(sandbox: Sandbox) -> None:

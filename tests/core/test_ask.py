@@ -410,6 +410,27 @@ def test_transport_of_the_callers_that_raises(error: Exception, setle_sandbox: S
     assert type(error).__name__ in str(failure)
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "asked"), [(401, REJECTED, 1), (404, UNUSABLE, 1), (503, UNAVAILABLE, 3)]
+)
+def test_transport_of_the_callers_that_raises_for_a_status(
+    status: int, kind: type[setle.TokenError], asked: int, setle_sandbox: Sandbox
+) -> None:
+    """The answer counts, though it was made an exception of."""
+
+    class Strict(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            response = super().handle_request(request)
+            response.request = request
+            return response.raise_for_status()
+
+    setle_sandbox.script_token(*[Answer(status, json={"message": SECRET})] * asked)
+    with Strict() as transport:
+        error = refused(source_of(setle_sandbox, httpx_args={"transport": transport}))
+    assert (type(error), error.status_code) == (kind, status)
+    assert setle_sandbox.token_requests == asked
+
+
 def test_secret_in_the_text_of_a_network_error(setle_sandbox: Sandbox) -> None:
     """A network error that quotes the secret is passed on without it."""
 

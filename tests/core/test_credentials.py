@@ -1,6 +1,7 @@
 """Client credentials: what is taken, what is refused without being shown, and from where."""
 
 import contextvars
+import copy
 import os
 import pickle
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import setle
@@ -294,6 +296,15 @@ def test_repr_has_no_secret() -> None:
         assert SECRET not in text
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_copies_are_the_same(copied: Callable[[object], object]) -> None:
+    """Nothing in credentials changes, so that settings which hold them may be copied."""
+    credentials = setle.ClientCredentials(ID, SECRET)
+    assert copied({"credentials": credentials}) == {"credentials": credentials}
+    assert copied(credentials) is credentials
+    assert attrs.asdict(credentials) == {"client_id": ID, "client_secret": SECRET}
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_no_pickle(protocol: int) -> None:
     """Pickling is refused, saying what to do instead."""
@@ -416,6 +427,31 @@ def test_callable_returns_something_else(result: Any, setle_sandbox: Sandbox) ->
     source = source_of(lambda: result, setle_sandbox)
     assert refused(source.get_token).endswith(f"not {type(result).__name__}")
     assert setle_sandbox.token_requests == 0
+
+
+def test_callable_is_async(setle_sandbox: Sandbox) -> None:
+    """Nobody awaits what an async callable returns, and Python does not complain either."""
+
+    async def provide() -> setle.ClientCredentials:
+        raise AssertionError("never awaited")
+
+    assert refused(source_of(provide, setle_sandbox).get_token).endswith("not coroutine")
+
+
+class VaultError(setle.ConfigurationError):
+    """As a package around this one may have."""
+
+
+def test_callable_raises_an_error_of_ours(setle_sandbox: Sandbox) -> None:
+    """It reaches the caller as it is, and holds the next call up."""
+
+    def provide() -> setle.ClientCredentials:
+        raise VaultError("no such path")
+
+    source = source_of(provide, setle_sandbox)
+    for _ in range(2):
+        with pytest.raises(VaultError, match=r"^no such path$"):
+            source.get_token()
 
 
 def test_rotated_secret(setle_sandbox: Sandbox) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -298,6 +299,28 @@ def test_the_same_token_again_is_not_refreshed_early(sandbox: Sandbox, clock: Cl
     assert sandbox.token_requests == 3
 
 
+def test_the_same_token_again_when_it_is_stale_rests_for_a_second(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """A slow server that sticks to its token is asked once a second at most."""
+    same = {"access_token": "same", "expires_in": 100, "token_type": "Bearer"}
+    source = source_of(sandbox)
+    sandbox.script_token(*[Answer(json=same)] * 3)
+    source.get_token()
+    clock.go_on(95)
+    with ThreadPoolExecutor(1) as pool, sandbox.hold():
+        waiting = pool.submit(source.get_token)
+        sandbox.wait_for(token_requests=2)
+        clock.go_on(97)
+    assert waiting.result(30).value == "same"
+    for _ in range(10):
+        assert source.get_token().value == "same"
+    assert sandbox.token_requests == 2
+    clock.go_on(1)
+    source.get_token()
+    assert sandbox.token_requests == 3
+
+
 def test_a_token_that_ends_before_it_arrives_is_an_error(sandbox: Sandbox) -> None:
     """An endpoint that takes longer than its tokens live does not make callers loop."""
     sandbox.lifetime, sandbox.delay = 0.001, 0.01
@@ -364,6 +387,19 @@ def test_a_store_that_hangs_costs_a_third_of_the_deadline(sandbox: Sandbox, step
     join_refreshes()
     assert source.get_token() == token
     assert sandbox.token_requests == 1
+
+
+def test_who_has_less_time_than_the_refresh_is_told_what_it_hangs_in(sandbox: Sandbox) -> None:
+    """The store is to blame, and not the endpoint, which was not asked."""
+    store = SlowStore("load")
+    patient = source_of(sandbox, store=store)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(patient.get_token)
+        assert store.reached.wait(30)
+        with pytest.raises(setle.TokenUnavailableError, match=r"^SlowStore has not .* 0\.05 s"):
+            source_of(sandbox, store=store, timeout=0.05).get_token()
+        store.release.set()
+        waiting.result(30)
 
 
 def test_while_a_store_hangs_it_is_left_alone(sandbox: Sandbox) -> None:
