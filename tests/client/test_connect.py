@@ -345,6 +345,63 @@ def behind_proxy(tls_sandbox: Sandbox, authority: trustme.CA) -> dict[str, Any]:
     return {"base_url": f"https://{HOST}:{port}", "verify_ssl": context, "token_timeout": 5.0}
 
 
+def test_a_callable_that_makes_transports(setle_sandbox: Sandbox) -> None:
+    """It is called for each httpx client, which may close what it got."""
+    made: list[CountingTransport] = []
+
+    def make() -> CountingTransport:
+        made.append(CountingTransport())
+        return made[-1]
+
+    with connected(setle_sandbox, httpx_args={"transport": make}) as client:
+        assert estates(client).status_code == 200
+    assert [transport.paths for transport in made] == [[ESTATES], ["/v1/oauth/token"]]
+    assert all(transport.closed for transport in made)
+
+
+def test_a_transport_that_is_sync_only(setle_sandbox: Sandbox) -> None:
+    """An async call says so, and what would help."""
+    client = connected(setle_sandbox, httpx_args={"transport": CountingTransport()})
+    with pytest.raises(setle.ConfigurationError, match=r"CountingTransport\) serves sync only; "):
+        asyncio.run(_get_async(client))
+
+
+def test_a_transport_belongs_to_the_loop_that_used_it_first(setle_sandbox: Sandbox) -> None:
+    """In another one its connections would be dead, and the error names the remedy."""
+    transport = httpx.AsyncHTTPTransport()
+    args: dict[str, Any] = {"token_httpx_args": {}, "httpx_args": {"transport": transport}}
+    client = connected(setle_sandbox, **args)
+    assert asyncio.run(_get_async(client)) == 200
+    with pytest.raises(setle.ConfigurationError, match="pass a callable that makes one"):
+        asyncio.run(_get_async(client))
+
+
+def test_a_transport_that_cannot_be_hashed(setle_sandbox: Sandbox) -> None:
+    """It is a way out of that client's own."""
+
+    class Unhashable(CountingTransport):
+        __hash__ = None  # type: ignore[assignment] # as of a dataclass
+
+    with connected(setle_sandbox, httpx_args={"transport": Unhashable()}) as client:
+        assert estates(client).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("SSL_CERT_FILE", "/nonexistent/root.pem", r"^SSL_CERT_FILE names .*No such file"),
+        ("NO_PROXY", "fe80::/10", r"^NO_PROXY holds what httpx cannot use$"),
+    ],
+)
+def test_bad_variable(name: str, value: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable of httpx's that cannot be used is named, when the client is made."""
+    for other in ("NO_PROXY", "no_proxy", "SSL_CERT_DIR"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(setle.ConfigurationError, match=problem):
+        setle.connect(setle.ClientCredentials("id", "secret"), store=setle.MemoryTokenStore())
+
+
 def test_proxy(tls_sandbox: Sandbox, behind_proxy: dict[str, Any], proxy: Proxy) -> None:
     """API calls and token requests take the same proxy, in tunnels that it cannot read."""
     with connected(tls_sandbox, **behind_proxy, httpx_args={"proxy": proxy.url}) as client:

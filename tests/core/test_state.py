@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 import setle
+from setle._refresh.registry import forget_everything
+from setle._refresh.way import forget_ways
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, elsewhere, join_refreshes, source_of
 
@@ -352,3 +354,31 @@ def test_a_hold_is_shared(sandbox: Sandbox, clock: Clock) -> None:
     clock.go_on(1)
     assert other.report_rejection(token.value)
     assert one.get_token() != token
+
+
+def test_everything_can_be_forgotten(sandbox: Sandbox, clock: Clock) -> None:
+    """After a reset nothing of an earlier test has a say: no token, back-off, hold or callable."""
+    store = setle.MemoryTokenStore()
+    first = source_of(sandbox, store=store)
+    rejected = first.get_token()
+    assert first.report_rejection(rejected.value)
+    sandbox.script_token(REFUSED)
+    refused(first)
+    forget_everything()
+    forget_ways()
+    assert first.current_token() is None
+    second = source_of(sandbox, store=store).get_token()
+    assert first.report_rejection(second.value)
+    assert sandbox.token_requests == 3
+
+
+def test_who_waits_while_everything_is_forgotten_asks_anew(sandbox: Sandbox) -> None:
+    """The refresh under way is nobody's any more, and its token is used all the same."""
+    source = source_of(sandbox)
+    with ThreadPoolExecutor(1) as pool, sandbox.hold():
+        waiting = pool.submit(source.get_token)
+        sandbox.wait_for(token_requests=1)
+        forget_everything()
+        assert not waiting.done()
+    assert source.get_token() == waiting.result(30)
+    assert sandbox.token_requests <= 2
