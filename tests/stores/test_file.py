@@ -26,7 +26,7 @@ from setle import _time
 from setle._time import Instant
 from setle.stores import store_named
 from setle.testing import Sandbox
-from tests.support import credentials_of, source_of
+from tests.support import credentials_of, join_refreshes, source_of
 from tests.support.processes import cold_processes, forked
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="tests POSIX permissions")
@@ -64,6 +64,7 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    join_refreshes()  # which tell what came of them at their end
     return [
         record.getMessage()
         for record in caplog.records
