@@ -375,7 +375,9 @@ def test_a_signal_handler_that_calls_all_the_time_locks_nothing_up(sandbox: Sand
 
 
 _HOOKED = """
-import os, sys, time
+import os, sys, time, warnings
+
+warnings.simplefilter("ignore")  # Python warns of forking while there are threads
 
 source, slow = None, 0.0
 
