@@ -37,7 +37,7 @@ def ask(
     Raises:
         TokenError: No token could be had.
     """
-    for attempt in count(1):
+    for attempt in count(1):  # pragma: no branch - it never ends by itself
         try:
             return _attempt(route, credentials, deadline)
         except TokenUnavailableError as failure:
