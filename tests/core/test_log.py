@@ -161,6 +161,7 @@ def test_a_documented_record_is_emitted(
 ) -> None:
     """Each row comes about for real, at its level, with its attributes and no others."""
     SCENES[event, level](sandbox, clock)
+    join_refreshes()
     found = [
         record
         for record in records
@@ -178,6 +179,7 @@ def test_no_record_holds_a_secret_or_a_token(
 ) -> None:
     """Neither a message nor an attribute does, whatever happens, at any level."""
     scene(sandbox, clock)
+    join_refreshes()
     assert records
     for record in records:
         everything = f"{record.getMessage()} {vars(record)!r}"
