@@ -74,7 +74,7 @@ def test_children_of_one_parent_draw_instants_of_their_own(sandbox: Sandbox, clo
 
     said = [int(forked(seconds_until_a_refresh)()) for _ in range(8)]
     assert len(set(said)) > 4
-    assert max(said) < 300
+    assert max(said) <= 300  # there it is stale
 
 
 def test_a_short_job_that_was_forked_in_the_window_starts_no_refresh(
