@@ -206,7 +206,7 @@ STOPS = {
     "a renamed tag": (
         "- General",
         "- Authentication",
-        r"^wrapper/setle/_endpoint\.py imports create_access_token from setle_api\.api\.general, "
+        r"^wrapper/setle/_endpoint/ask\.py imports create_access_token from setle_api\.api\.general, "
         r"where it is no longer: keep tag and names in openapi\.overlay\.yaml, or adapt",
     ),
     "a renamed schema": (

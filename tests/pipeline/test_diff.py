@@ -98,7 +98,7 @@ def test_what_make_generate_will_stop_at_is_noted(scratch: Path) -> None:
     """A report of a change that cannot be taken over yet says so."""
     found = report(scratch, SPEC, changed("- General", "- Token"))
     [note] = found.notes
-    assert note.startswith("make generate will stop: wrapper/setle/_endpoint.py imports ")
+    assert note.startswith("make generate will stop: wrapper/setle/_endpoint/ask.py imports ")
 
 
 def test_a_side_that_cannot_be_generated_is_compared_by_the_names_it_tells(
