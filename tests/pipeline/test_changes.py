@@ -206,8 +206,8 @@ STOPS = {
     "a renamed tag": (
         "- General",
         "- Authentication",
-        r"^wrapper/setle/_endpoint/ask\.py imports create_access_token from setle_api\.api\.general, "
-        r"where it is no longer: keep tag and names in openapi\.overlay\.yaml, or adapt",
+        r"^wrapper/setle/_endpoint/ask\.py imports create_access_token from"
+        r" setle_api\.api\.general, where it is no longer: keep tag and names in openapi\.overlay\.yaml, or adapt",
     ),
     "a renamed schema": (
         "RequestBearerTokenActionOutputDto",
