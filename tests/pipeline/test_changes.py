@@ -207,7 +207,8 @@ STOPS = {
         "- General",
         "- Authentication",
         r"^wrapper/setle/_endpoint/ask\.py imports create_access_token from"
-        r" setle_api\.api\.general, where it is no longer: keep tag and names in openapi\.overlay\.yaml, or adapt",
+        r" setle_api\.api\.general, where it is no longer: keep tag and names in"
+        r" openapi\.overlay\.yaml, or adapt",
     ),
     "a renamed schema": (
         "RequestBearerTokenActionOutputDto",
