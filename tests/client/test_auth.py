@@ -38,11 +38,11 @@ class Api:
         }
         if self.kind == "sync":
             with httpx.Client(**options) as client:  # type: ignore[arg-type] # a bag of options
-                return [client.request(*request, **content) for request in requests]  # type: ignore[arg-type]
+                return [client.request(*request, **content) for request in requests]  # type: ignore[arg-type] # the same
 
         async def main() -> list[httpx.Response]:
             async with httpx.AsyncClient(**options) as client:  # type: ignore[arg-type]
-                return [await client.request(*request, **content) for request in requests]  # type: ignore[arg-type]
+                return [await client.request(*request, **content) for request in requests]  # type: ignore[arg-type] # the same
 
         return anyio.run(main, backend=self.kind)
 
