@@ -41,7 +41,7 @@ class Api:
                 return [client.request(*request, **content) for request in requests]  # type: ignore[arg-type] # the same
 
         async def main() -> list[httpx.Response]:
-            async with httpx.AsyncClient(**options) as client:  # type: ignore[arg-type]
+            async with httpx.AsyncClient(**options) as client:  # type: ignore[arg-type] # the same
                 return [await client.request(*request, **content) for request in requests]  # type: ignore[arg-type] # the same
 
         return anyio.run(main, backend=self.kind)

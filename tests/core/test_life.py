@@ -274,7 +274,7 @@ def test_the_invariants_hold_in_any_order_of_events(
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=50,
+            max_examples=100,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
