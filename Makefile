@@ -21,7 +21,7 @@ setup: $(READY) ## Build .venv from nothing but python3 (>= 3.11)
 
 $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "setle needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON, as in: make PYTHON=python3.12")'
-	@echo "Building $(VENV), once; this takes about half a minute"
+	@echo "Building $(VENV), once; this takes about a minute"
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
@@ -89,7 +89,7 @@ peers: $(PEERS)/.ready ## Measure a token side by side with what authlib, openai
 
 # The peers are in nobody's way in an environment of their own.
 $(PEERS)/.ready: requirements-peers.lock pyproject.toml
-	@echo "Building $(PEERS), once; this takes about half a minute"
+	@echo "Building $(PEERS), once; this takes about a minute"
 	@rm -rf $(PEERS)
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
