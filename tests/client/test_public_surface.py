@@ -1,8 +1,10 @@
 """What `import setle` offers, and what it costs."""
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +43,14 @@ def test_names() -> None:
     assert sorted(NAMES) == NAMES
 
 
+def test_stub() -> None:
+    """What type checkers see is what there is."""
+    stub = Path(setle.__file__).with_suffix(".pyi")
+    *_, names = ast.parse(stub.read_text()).body
+    assert isinstance(names, ast.Assign)
+    assert ast.literal_eval(names.value) == setle.__all__
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_name(name: str) -> None:
     """Each name is there, is looked up only once, is listed, and says what it is for."""
@@ -55,7 +65,7 @@ def test_name(name: str) -> None:
 def test_unknown_name() -> None:
     """Any other name is an AttributeError that tells it."""
     with pytest.raises(AttributeError, match=r"^module 'setle' has no attribute 'Token'$"):
-        setle.Token  # noqa: B018 - the mistake
+        setle.Token  # type: ignore[attr-defined]  # noqa: B018 - the mistake
 
 
 def test_star() -> None:

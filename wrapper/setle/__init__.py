@@ -6,65 +6,33 @@ Names are resolved when they are first used, so that ``import setle`` stays chea
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from ._version import __version__ as __version__
-
-if TYPE_CHECKING:
-    from ._auth import BearerAuth
-    from ._connect import connect
-    from ._credentials import ClientCredentials
-    from ._errors import (
-        ConfigurationError,
-        SetleError,
-        TokenError,
-        TokenRejectedError,
-        TokenResponseError,
-        TokenUnavailableError,
-    )
-    from ._source import TokenSource
-    from ._token import AccessToken
-    from .stores import TokenStore
-    from .stores.file import FileTokenStore
-    from .stores.memory import MemoryTokenStore
-    from .stores.redis import RedisTokenStore
-
-__all__ = [
-    "AccessToken",
-    "BearerAuth",
-    "ClientCredentials",
-    "ConfigurationError",
-    "FileTokenStore",
-    "MemoryTokenStore",
-    "RedisTokenStore",
-    "SetleError",
-    "TokenError",
-    "TokenRejectedError",
-    "TokenResponseError",
-    "TokenSource",
-    "TokenStore",
-    "TokenUnavailableError",
-    "connect",
-]
 
 _MODULES = {
     "AccessToken": "_token",
     "BearerAuth": "_auth",
     "ClientCredentials": "_credentials",
+    "ConfigurationError": "_errors",
     "FileTokenStore": "stores.file",
     "MemoryTokenStore": "stores.memory",
     "RedisTokenStore": "stores.redis",
+    "SetleError": "_errors",
+    "TokenError": "_errors",
+    "TokenRejectedError": "_errors",
+    "TokenResponseError": "_errors",
     "TokenSource": "_source",
     "TokenStore": "stores",
+    "TokenUnavailableError": "_errors",
     "connect": "_connect",
 }
+__all__ = sorted(_MODULES)  # noqa: PLE0605 - __init__.pyi tells type checkers
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{_MODULES.get(name, '_errors')}", __name__)
-    value: object = getattr(module, name)
+    value: object = getattr(import_module(f".{_MODULES[name]}", __name__), name)
     globals()[name] = value
     return value
 
