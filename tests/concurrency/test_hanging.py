@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import setle
-from setle._refresh import registry, way
+from setle._refresh import registry
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, join_refreshes, source_of
 from tests.support.raw import RawEndpoint
@@ -271,10 +271,8 @@ def test_what_one_test_did_is_forgotten_for_the_next_one(
     down = False
     asked = sandbox.token_requests
     registry.forget_everything()
-    way.forget_ways()
     first = source.get_token()
     registry.forget_everything()
-    way.forget_ways()
     assert source.get_token() != first
     assert sandbox.token_requests == asked + 2
 

@@ -10,7 +10,6 @@ import pytest
 
 import setle
 from setle._refresh.registry import forget_everything
-from setle._refresh.way import forget_ways
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, elsewhere, join_refreshes, source_of
 
@@ -365,7 +364,6 @@ def test_everything_can_be_forgotten(sandbox: Sandbox, clock: Clock) -> None:
     sandbox.script_token(REFUSED)
     refused(first)
     forget_everything()
-    forget_ways()
     assert first.current_token() is None
     second = source_of(sandbox, store=store).get_token()
     assert first.report_rejection(second.value)

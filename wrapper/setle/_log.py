@@ -2,9 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
+from typing import Any
 
 _logger = logging.getLogger("setle")
 _thread = threading.local()
@@ -17,32 +17,31 @@ def logging_afterwards() -> Iterator[None]:
 
     A log handler may wait for what goes on in there, with a lock in hand that logging needs.
     """
-    outer: list[Callable[[], None]] | None = getattr(_thread, "kept", None)
-    _thread.kept = kept = [] if outer is None else outer
+    _thread.kept = kept = list[Any]()
     try:
         yield
     finally:
-        _thread.kept = outer
-        while outer is None and kept:
-            kept.pop(0)()
+        _thread.kept = None
+        for said in kept:
+            _log(*said)
 
 
 def say(level: int, event: str, text: str, **fields: object) -> None:
     """
     Log *text* at *level*, with *event* and *fields* as attributes of the record.
 
-    Each attribute's name begins with ``setle_``, so that it hides none of the record's own.
+    In the text, ``%(name)s`` stands for a field. Each attribute's name begins with ``setle_``, so
+    that it hides none of the record's own.
     """
     extra = {f"setle_{name}": value for name, value in {"event": event, **fields}.items()}
-    log = partial(_log, level, text, extra)
-    kept: list[Callable[[], None]] | None = getattr(_thread, "kept", None)
+    kept: list[Any] | None = getattr(_thread, "kept", None)
     if kept is None:
-        log()
+        _log(level, text, fields, extra)
     else:
-        kept.append(log)
+        kept.append((level, text, fields, extra))
 
 
-def _log(level: int, text: str, extra: dict[str, object]) -> None:
+def _log(level: int, text: str, fields: Mapping[str, object], extra: Mapping[str, object]) -> None:
     # A handler is foreign code: what it raises must not cost a token.
     with suppress(Exception):
-        _logger.log(level, text, extra=extra)
+        _logger.log(level, text, fields, extra=extra)

@@ -15,8 +15,7 @@ from ._locks import ReenteredError
 from ._log import say
 from ._refresh.flight import Flight
 from ._refresh.refresher import Refresher
-from ._refresh.registry import tolerant
-from ._refresh.way import way_to
+from ._refresh.registry import tolerant, way_to
 from ._time import Deadline, monotonic, now, wall
 from ._token import AccessToken
 from .stores import TokenStore, resolve_store
@@ -142,7 +141,7 @@ class TokenSource:
         except ReenteredError:
             return False
         if dropped is not None:
-            text = f"access token {dropped.fingerprint} dropped, as the API rejected it"
+            text = "access token %(fingerprint)s dropped, as the API rejected it"
             say(logging.INFO, "token_dropped", text, fingerprint=dropped.fingerprint)
         return worth_trying
 

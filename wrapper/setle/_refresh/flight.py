@@ -6,7 +6,6 @@ the others noticing, and none of them has to be there when it ends.
 """
 
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -19,6 +18,7 @@ from .._locks import exclusive
 from .._loops import call_in, running_loop
 from .._time import Deadline, now
 from .._token import AccessToken
+from ..stores.tolerant import Visit
 
 if TYPE_CHECKING:
     from .state import KeyState
@@ -39,12 +39,12 @@ class Flight:
 
     Attributes:
         number: The younger, the higher.
+        patience: Seconds that it may spend in the store before it is passed by another one.
+        store: Where it looks and saves.
         thread: That does it, while it does.
         blames: What a failure would be one of now.
         inline: Whether the caller has to do it, as there is no thread to be had.
-        leaves_store: The method of the store that another thread hangs in, if it goes on without
-            the store for that.
-        asked: Whether more was tried than a look into the store.
+        held_back: Whether an earlier failure kept it from asking.
         calls: Whether the callable that returns the credentials is being called.
         token: What it has got, though it has not ended yet.
         origin: Where the token came from: *endpoint* or *store*.
@@ -54,46 +54,27 @@ class Flight:
     """
 
     def __init__(self, state: "KeyState", timeout: float, host: str, reason: str) -> None:
-        self.state = state
-        self.host = host
-        self.deadline = Deadline(timeout)
-        self.reason = reason
+        self.state, self.host, self.reason = state, host, reason
+        self.early = reason == "early"  # the token at hand was still good, so nobody waits
         self.number = next(_numbers)
-        self.leaves_store = state.store.hanging(self.patience)
+        self.deadline, self.patience = Deadline(timeout), timeout / 3
+        self.store = Visit(state.store, self.patience)
         self.thread: int | None = None
         self.blames = state.failure
-        self.inline = self.asked = self.calls = False
+        self.inline = self.held_back = self.calls = self.has_ended = False
         self.token: AccessToken | None = None
         self.origin = "endpoint"
-        self.has_ended = False
         self.failure: SetleError | None = None
         self._wakes: list[Callable[[], object]] = []
-
-    @property
-    def early(self) -> bool:
-        """Whether the token at hand was still good when it began, so that nobody waits."""
-        return self.reason == "early"
 
     def has_outlived(self, token: AccessToken) -> bool:
         """Tell whether *token* ended during an early refresh: the process has been stopped."""
         return self.early and token.has_ended(now())
 
     @property
-    def patience(self) -> float:
-        """Seconds that it may spend in a store before it is passed by another one."""
-        return self.deadline.timeout / 3
-
-    @property
     def is_stuck(self) -> bool:
         """Whether it hangs in the store, or was interrupted by what its caller did meanwhile."""
-        abandoned = self.inline and self.thread is None
-        return abandoned or self.time_in_store >= self.patience
-
-    @property
-    def time_in_store(self) -> float:
-        """Seconds that it has spent in the store so far; 0 if it is elsewhere now."""
-        since = self.thread and self.state.store.since(self.thread)
-        return time.monotonic() - since if since else 0.0
+        return (self.inline and self.thread is None) or self.store.spent >= self.patience
 
     def end(self, failure: SetleError | None) -> None:
         """Publish the outcome and wake everybody. Call it once, with the mutex held."""
@@ -126,15 +107,15 @@ class Flight:
 
     def _until_look(self, limit: float) -> float:
         # Another 10 ms, so that what is looked for has come to pass by then.
-        return max(0.0, min(limit, self.deadline.left, self.patience - self.time_in_store)) + 0.01
+        return max(0.0, min(limit, self.deadline.left, self.patience - self.store.spent)) + 0.01
 
     def unanswered(self, timeout: float) -> TokenUnavailableError:
         """Return what those get who have waited for *timeout* seconds."""
-        culprit = f"the token endpoint at {self.host} gave no answer"
-        remedy = "check the network and the base URL"
-        if self.calls or self.time_in_store:
-            culprit = f"{type(self.state.store.store).__name__} has not returned"
-            remedy = "see what that waits for"
-        if self.calls:
-            culprit = "the callable that returns the credentials has not returned"
-        return TokenUnavailableError(f"{culprit} within {timeout:g} s; {remedy}")
+        hangs = type(self.state.store.store).__name__ if self.store.spent else ""
+        hangs = "the callable that returns the credentials" if self.calls else hangs
+        text = f"the token endpoint at {self.host} gave no answer within {timeout:g} s"
+        if hangs:
+            text = f"{hangs} has not returned within {timeout:g} s; see what that waits for"
+        else:
+            text += "; check the network and the base URL"
+        return TokenUnavailableError(text)

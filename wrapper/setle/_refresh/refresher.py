@@ -17,9 +17,9 @@ from .._log import logging_afterwards, say
 from .._time import now, stale_after
 from ..stores.tolerant import nothing
 from .flight import Flight
+from .registry import Way
 from .state import KeyState
 from .uwsgi import tell_if_threads_stand_still
-from .way import Way
 
 # Seconds between two tries for the lock. They grow, as 100,000 processes that try 20 times a
 # second are more than a store can answer.
@@ -49,37 +49,38 @@ class Refresher:
         sys.settrace(threading.gettrace())
         self.fly(flight)
 
+    @logging_afterwards()
     def fly(self, flight: Flight) -> None:
         """Do *flight*, publish what came of it, and then log it."""
-        with logging_afterwards():
-            self._fly(flight)
-
-    def _fly(self, flight: Flight) -> None:
         flight.thread = threading.get_ident()
-        flight.state.store.begin()
         tell_if_threads_stand_still()
         began = time.monotonic()
         failure: SetleError | None = None
         try:
             with ExitStack() as releases:
-                try:
-                    self._refresh(flight, releases)
-                except SetleError as error:
-                    failure = twin_of(error)
-                    if isinstance(error, TokenError) and error.status_code is not None:
-                        flight.blames = flight.state.failure  # an answer, whatever way it came
-                    # A usable token is always served, be it stale.
-                    self._look(flight, stale=True)
-                except BaseException as error:
-                    # An interrupt of the caller's own thread is nobody else's failure.
-                    if isinstance(error, Exception) or not flight.inline:
-                        name = type(error).__name__
-                        failure = TokenUnavailableError(f"the refresh was broken off by {name}")
-                    raise
+                failure = self._outcome(flight, releases)
+        except BaseException as error:
+            # An interrupt of the caller's own thread is nobody else's failure.
+            if isinstance(error, Exception) or not flight.inline:
+                name = type(error).__name__
+                failure = TokenUnavailableError(f"the refresh was broken off by {name}")
+            raise
         finally:
             flight.thread = None  # first, as an interrupt may break off the rest
             flight.state.end(flight, failure)
         self._tell(flight, failure, time.monotonic() - began)
+
+    def _outcome(self, flight: Flight, releases: ExitStack) -> SetleError | None:
+        """Get a token for *flight*, or return why there is none; a stale one comes with both."""
+        try:
+            self._refresh(flight, releases)
+        except SetleError as error:
+            if isinstance(error, TokenError) and error.status_code is not None:
+                flight.blames = flight.state.failure  # an answer, whatever way it came
+            # A usable token is always served, be it stale.
+            self._look(flight, stale=True)
+            return twin_of(error)
+        return None
 
     def _refresh(self, flight: Flight, releases: ExitStack) -> None:
         """Get another token, unless somebody else gets one, or has got one, meanwhile."""
@@ -87,37 +88,33 @@ class Refresher:
             return
         # A refusal holds for the credentials of then; a callable may have others by now.
         self._heed_failures(flight, but=TokenRejectedError)
-        flight.blames, flight.asked = self.way.failure, True
+        flight.blames = self.way.failure
         credentials, state = self.way.credentials(flight)
-        moves, flight.asked = state is not flight.state, False
+        moves = state is not flight.state
         if not state.adopt(flight) or (moves and self._look(flight)):
             return
         self._heed_failures(flight)
         extend = self._lock(flight, releases)
         if extend is None or self._look(flight) or flight.has_ended:
             return
-        flight.blames, flight.asked = self.route.failure, True
+        flight.blames = self.route.failure
         extend()
-        pause = partial(self._pause, flight, extend)
-        token = ask(self.route, credentials, flight.deadline, pause)
+        token = ask(self.route, credentials, flight.deadline, partial(self._pause, flight, extend))
         if token is not None:
             flight.token, flight.origin = token, "endpoint"
-            if not flight.leaves_store:
-                flight.state.store.save(flight.state.key, token)
+            flight.store.save(flight.state.key, token)
 
     def _heed_failures(self, flight: Flight, but: type[SetleError] | tuple[()] = ()) -> None:
         """Raise what failed of late that asking would take, *but* not errors of that type."""
         for failure in self.failures(flight.state):
             if failure.left and not isinstance(failure.error, but):
-                flight.blames = failure
+                flight.blames, flight.held_back = failure, True
                 raise failure.again(held_back=True)
 
     def _look(self, flight: Flight, *, stale: bool = False) -> bool:
         """Take what the store holds, if it is better than the token in use; tell whether it is."""
         state, held, moment = flight.state, flight.state.held.token, now()
-        if flight.leaves_store or not state.key:
-            return False
-        stored = state.store.load(state.key)
+        stored = flight.store.load(state.key) if state.key else None
         if stored is None or stored.value == held.value or stored.is_from_the_future():
             return False
         end = stored.end if stale else stored.issued_at().after(stale_after(stored.lifetime))
@@ -130,25 +127,22 @@ class Refresher:
 
     def _lock(self, flight: Flight, releases: ExitStack) -> Callable[[], object] | None:
         """Hold the lock until *releases* ends; return what extends it, None if no need is left."""
-        store, pause = flight.state.store, PAUSE
-        if flight.leaves_store:
-            store.fail(flight.leaves_store, "it does not return")
-        while not flight.leaves_store:
-            extend = store.lock(flight.state.key, releases)
-            time_left = flight.deadline.left - flight.deadline.timeout / 3
+        key, pause = flight.state.key, PAUSE
+        while True:
+            extend = flight.store.lock(key, releases)
             if extend is not None or flight.early or flight.has_ended:
                 return extend
+            time_left = flight.deadline.left - flight.deadline.timeout / 3
             if time_left <= 0:
-                name = type(store.store).__name__
-                text = f"{name}.lock has been held by another process all the while; asking without"
-                say(logging.WARNING, "lock_held", text, store=name)
-                break
+                name = type(flight.state.store.store).__name__
+                held = "%(store)s.lock has been held by another process all the while"
+                say(logging.WARNING, "lock_held", f"{held}; asking without", store=name)
+                return nothing
             time.sleep(min(time_left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - spreads load
             pause = min(2 * pause, LONGEST_PAUSE)
             # Whoever waits looks meanwhile, or all of them would queue up only to look.
             if self._look(flight):
                 return None
-        return nothing
 
     def _pause(self, flight: Flight, extend: Callable[[], object], seconds: float) -> bool:
         """Wait between two attempts, and extend the lock; tell whether a token has come."""
@@ -164,24 +158,24 @@ class Refresher:
         if failure is not None:
             failure = flight.failure or failure  # which knows when it is tried again
             lasts = max(0.0, flight.state.held.token.end.monotonic - now().monotonic)
-            text = f"no new access token ({reason}): {failure}"
-            text += f"; the token in use lasts another {lasts:.0f} s" if lasts else ""
+            text = "no new access token (%(reason)s): %(message)s"
             say(
                 logging.WARNING if lasts else logging.DEBUG,
                 "refresh_failed",
-                text,
+                text + ("; the token in use lasts another %(lasts).0f s" if lasts else ""),
                 reason=reason,
                 error=type(failure).__name__,
+                message=str(failure),
                 lasts=lasts,
                 retry_in=getattr(failure, "retry_in", None),
             )
         if token is not None:
-            took = f" in {seconds:.2f} s" if flight.origin == "endpoint" else ""
-            text = f"access token {token.fingerprint} from the {flight.origin}{took}, good for"
+            took = " in %(seconds).2f s" if flight.origin == "endpoint" else ""
             say(
                 logging.INFO,
                 "token_new",
-                f"{text} {token.lifetime:g} s ({reason})",
+                f"access token %(fingerprint)s from the %(origin)s{took}, good for %(lifetime)g s"
+                " (%(reason)s)",
                 fingerprint=token.fingerprint,
                 lifetime=token.lifetime,
                 origin=flight.origin,

@@ -11,7 +11,8 @@ from .._failure import Failure
 from .._locks import REENTERED, ReenteredError, exclusive, process
 from .._time import Deadline, now
 from .._token import NO_TOKEN, AccessToken
-from ..stores.tolerant import TolerantStore
+from ..stores.memory import MemoryTokenStore
+from ..stores.tolerant import TolerantStore, Visit
 from .flight import Flight
 from .in_use import TokenInUse
 from .uwsgi import threads_stand_still
@@ -149,9 +150,9 @@ class KeyState(TokenInUse):
         if flight.has_outlived(self.held.token):
             failure = None
         if failure is not None:
-            if flight.asked:
+            if not flight.held_back:
                 flight.blames.count(failure)
-            failure = flight.blames.again(held_back=not flight.asked)
+            failure = flight.blames.again(held_back=flight.held_back)
         rest = max(_REST, flight.blames.left if failure else 0.0)
         if self.flight is flight and (token is None or failure is not None):
             self.held = self.held.resting(rest, until_end=failure is not None)
@@ -170,7 +171,8 @@ class KeyState(TokenInUse):
         if self.flight is not None:
             self._close(self.flight, None)
         for flight in self._threads:  # what comes of them is nobody's
-            flight.state, flight.leaves_store = KeyState(self.store, ""), "load"
+            flight.state = KeyState(TolerantStore(MemoryTokenStore()), "")
+            flight.store = Visit(flight.state.store, flight.patience)
         self._threads.clear()
         TokenInUse.__init__(self)
 

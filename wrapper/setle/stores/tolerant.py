@@ -7,7 +7,6 @@ requests, never a call.
 
 import inspect
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,43 +27,52 @@ def nothing() -> None:
 
 class TolerantStore:
     """
-    Guards one store for all refreshes of this process.
+    A store, and what all refreshes of this process know of it.
 
     Args:
         store: The store.
+
+    Attributes:
+        problems: Of the methods that fail.
+        visits: Those that are in the store now.
     """
 
     def __init__(self, store: TokenStore) -> None:
         self.store = store
-        self._problems: dict[str, str] = {}  # of the methods that fail
-        # Which thread is in which method, and since when: on the real clock, less what it has
-        # spent in the store before.
-        self._inside: dict[tuple[object, int], tuple[float, str]] = {}
-        self._mine = threading.local()
+        self.problems: dict[str, str] = {}
+        self.visits: set[Visit] = set()
 
-    def begin(self) -> None:
-        """Count anew what this thread spends in the store."""
-        self._mine.spent = 0.0
 
-    def since(self, thread: int) -> float | None:
-        """Return since when *thread* is in the store, if it is; earlier stays in there count."""
-        return self._inside.get((process(), thread), (None, ""))[0]
+class Visit:
+    """
+    What one refresh does with a store.
 
-    def hanging(self, patience: float) -> str:
-        """Return the method that any thread has been in for *patience* seconds, if there is one."""
-        for (where, _), (since, what) in list(self._inside.items()):
-            if where == process() and time.monotonic() - since >= patience:
-                return what
-        return ""
+    Args:
+        guard: Of the store. While another refresh hangs in there, this one leaves it alone.
+        patience: Seconds after which it hangs.
+    """
+
+    def __init__(self, guard: TolerantStore, patience: float) -> None:
+        self._guard, self._process = guard, process()
+        self._name = type(guard.store).__name__
+        self._what, self._spent, self._since = "", 0.0, 0.0
+        hanging = (visit._what for visit in list(guard.visits) if visit.spent >= patience)
+        self._left_alone = next(hanging, "")
+
+    @property
+    def spent(self) -> float:
+        """Seconds that it has spent in the store so far; 0 if it is elsewhere now."""
+        here = self in self._guard.visits and self._process == process()
+        return time.monotonic() - self._since if here else 0.0
 
     def load(self, key: str) -> AccessToken | None:
         """Return what the store holds under *key*, or None, as well if it fails."""
-        found: AccessToken | None = self._call("load", self.store.load, key)
+        found: AccessToken | None = self._call("load", self._guard.store.load, key)
         return found
 
     def save(self, key: str, token: AccessToken) -> None:
         """Save *token* under *key*, if the store can."""
-        self._call("save", self.store.save, key, token)
+        self._call("save", self._guard.store.save, key, token)
 
     def lock(self, key: str, releases: ExitStack) -> Callable[[], object] | None:
         """
@@ -86,7 +94,7 @@ class TolerantStore:
 
     def _enter(self, key: str, held: ExitStack) -> object:
         try:
-            lock = self.store.lock(key, 0.0)
+            lock = self._guard.store.lock(key, 0.0)
             if inspect.iscoroutine(lock):
                 return lock
             entered: object = held.enter_context(lock)
@@ -97,9 +105,10 @@ class TolerantStore:
 
     def _call(self, what: str, call: Callable[..., object], *args: object) -> Any:
         """Return what *call* returns, None if it fails; tell of trouble once, and of its end."""
-        here = (process(), threading.get_ident())
-        began = time.monotonic() - getattr(self._mine, "spent", 0.0)
-        self._inside[here] = (began, what)
+        if self._left_alone:
+            return self._fail(self._left_alone, "it does not return")
+        self._what, self._since = what, time.monotonic() - self._spent
+        self._guard.visits.add(self)
         try:
             result = call(*args)
             problem = _problem_with(what, result)
@@ -108,23 +117,21 @@ class TolerantStore:
             words, place = (getattr(error, name, None) for name in ("strerror", "filename"))
             problem = (words or type(error).__name__) + (f": {place}" if place else "")
         finally:
-            self._inside.pop(here, None)
-            self._mine.spent = time.monotonic() - began
+            self._guard.visits.discard(self)
+            self._spent = time.monotonic() - self._since
         if problem:
-            return self.fail(what, problem)
-        if self._problems.pop(what, None) and not self._problems:
-            name = type(self.store).__name__
-            say(logging.INFO, "store_works", f"{name} works again", store=name)
+            return self._fail(what, problem)
+        if self._guard.problems.pop(what, None) and not self._guard.problems:
+            say(logging.INFO, "store_works", "%(store)s works again", store=self._name)
         return result
 
-    def fail(self, what: str, problem: str) -> None:
+    def _fail(self, what: str, problem: str) -> None:
         """Tell that the method *what* fails: loudly if no method has failed so before."""
-        known = problem in self._problems.values()
-        self._problems[what] = problem
-        name = f"{type(self.store).__name__}.{what}"
-        text = f"{name} failed ({problem}); going on without it"
+        known = problem in self._guard.problems.values()
+        self._guard.problems[what] = problem
+        text = "%(store)s failed (%(problem)s); going on without it"
         level = logging.DEBUG if known else logging.WARNING
-        say(level, "store_failed", text, store=name, problem=problem)
+        say(level, "store_failed", text, store=f"{self._name}.{what}", problem=problem)
 
 
 def _problem_with(what: str, result: object) -> str:

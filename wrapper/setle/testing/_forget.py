@@ -12,8 +12,6 @@ def forget_everything() -> None:
     ``setle_isolation`` does this before each test.
     """
     # Nothing to forget, and nothing to load for it, if nobody has made a source.
-    if "setle._refresh.way" in sys.modules:
-        from .._refresh import registry, way
-
+    registry = sys.modules.get("setle._refresh.registry")
+    if registry is not None:
         registry.forget_everything()
-        way.forget_ways()
