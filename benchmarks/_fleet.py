@@ -16,9 +16,9 @@ from typing import TypeVar
 
 from setle import _time
 from setle._refresh.refresher import LONGEST_PAUSE, PAUSE
-from setle._refresh.state import _REST as _PAUSE_EARLY
 from setle._time import Instant, quiet_after, refresh_after, stale_after
 from setle._token import NO_TOKEN, AccessToken, HeldToken
+from setle._token import REST as _PAUSE_EARLY
 from setle.stores.redis import _REST as _LEFT_ALONE
 
 from ._fleet_store import Assumed, Seen, Store

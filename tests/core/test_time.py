@@ -71,11 +71,6 @@ def test_or_earlier() -> None:
     assert Instant(10.0, 200.0).or_earlier(Instant(20.0, 100.0)) == (10.0, 100.0)
 
 
-def test_or_later() -> None:
-    """Of two moments the later is taken for each clock by itself."""
-    assert Instant(10.0, 200.0).or_later(Instant(20.0, 100.0)) == (20.0, 200.0)
-
-
 @pytest.mark.parametrize(
     ("lifetime", "quiet"), [(1.0, 0.025), (60.0, 1.5), (200.0, 5.0), (3600.0, 5.0)]
 )

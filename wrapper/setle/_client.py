@@ -30,16 +30,11 @@ class SetleClient(AuthenticatedClient):
 
     def get_httpx_client(self) -> httpx.Client:
         """Return the httpx client of this process, or the one that was set."""
-        client: httpx.Client | None = self._client or self._made.get((_Sync, process(), None))
-        return client or self._make(_Sync, None)
+        return self._client or self._made_for(_Sync, None)
 
     def get_async_httpx_client(self) -> httpx.AsyncClient:
         """Return the httpx client of this process and event loop, or the one that was set."""
-        loop = running_loop()
-        client: httpx.AsyncClient | None = self._async_client or self._made.get(
-            (_Async, process(), loop)
-        )
-        return client or self._make(_Async, loop)
+        return self._async_client or self._made_for(_Async, running_loop())
 
     def with_headers(self, headers: dict[str, str]) -> "SetleClient":
         """Return a client like this one with additional *headers*."""
@@ -55,9 +50,12 @@ class SetleClient(AuthenticatedClient):
         """Return a client like this one with another *timeout*."""
         return attrs.evolve(self, timeout=timeout)
 
+    def _made_for(self, kind: "type[_Sync | _Async]", loop: Any) -> Any:
+        place = (kind, process(), loop)
+        return self._made.get(place) or self._made.setdefault(place, self._make(kind, loop))
+
     @without_locals
     def _make(self, kind: "type[_Sync | _Async]", loop: Any) -> Any:
-        place = (kind, process(), loop)
         args = dict(self._httpx_args)
         auth, hooks = args["auth"], args.pop("event_hooks", None) or {}
         heed = auth.heed if kind is _Sync else auth.aheed
@@ -79,9 +77,9 @@ class SetleClient(AuthenticatedClient):
             )
         client.place, client.bearer = [process(), loop], auth
         for old in list(self._made):
-            if old[1] == place[1] and old[2] is not None and not call_in(old[2], int):
+            if old[1] == process() and old[2] is not None and not call_in(old[2], int):
                 self._made.pop(old, None)  # that event loop has ended
-        return self._made.setdefault(place, client)
+        return client
 
     def __repr__(self) -> str:
         return f"<SetleClient base_url={self._base_url!r}>"

@@ -40,10 +40,6 @@ class Instant(NamedTuple):
         """Tell whether *now* is at or past this moment, by either clock."""
         return now.monotonic >= self.monotonic or now.wall >= self.wall
 
-    def or_later(self, other: "Instant") -> "Instant":
-        """Return the later of both, clock by clock."""
-        return Instant(max(self.monotonic, other.monotonic), max(self.wall, other.wall))
-
     def or_earlier(self, other: "Instant") -> "Instant":
         """Return the earlier of both, clock by clock."""
         return Instant(min(self.monotonic, other.monotonic), min(self.wall, other.wall))

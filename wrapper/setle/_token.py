@@ -16,6 +16,9 @@ from ._time import Instant, margin, now, refresh_after, stale_after
 # in one header line.
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 
+REST = 1.0
+"""Seconds between two refreshes that came to nothing, at least."""
+
 
 @attrs.frozen(repr=False)
 class AccessToken:
@@ -142,10 +145,11 @@ class HeldToken:
         """Tell whether the token can be returned at once."""
         return at.monotonic < self.refresh_monotonic and at.wall < self.refresh_wall
 
-    def resting(self, seconds: float, *, until_end: bool) -> "HeldToken":
+    def resting(self, seconds: float = REST, *, until_end: bool) -> "HeldToken":
         """Return the same, fresh for *seconds*, up to its end or else up to its stale point."""
         last = self.token.end if until_end else self.stale
-        return HeldToken(self.token, self.number, now().after(seconds).or_earlier(last), self.stale)
+        rested = now().after(max(seconds, REST)).or_earlier(last)
+        return HeldToken(self.token, self.number, rested, self.stale)
 
     def refreshing(self) -> "HeldToken":
         """Return the same, fresh up to its stale point, while an early refresh is under way."""

@@ -46,21 +46,17 @@ def token_of(answer: AccessTokenResponse, *, asked_at: Instant) -> AccessToken:
             raise ValueError("token_type is not Bearer")
         return AccessToken.issued(answer.access_token, _lifetime(answer.expires_in), at=asked_at)
     except ValueError as error:
-        problem = str(error)
-    raise TokenResponseError(
-        f"the token endpoint's answer cannot be used: {problem}", status_code=200
-    )
+        problem = f"the token endpoint's answer cannot be used: {error}"
+        raise TokenResponseError(problem, status_code=200) from None
 
 
 def _lifetime(expires_in: object) -> float:
     if isinstance(expires_in, str) and _NUMBER.fullmatch(expires_in):
         expires_in = float(expires_in)
-    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float):
-        raise ValueError("expires_in is not a number of seconds")
     # An int may be too large for a float, and NaN is not below anything.
-    if not 0 < expires_in < math.inf:
-        raise ValueError("expires_in is not a positive, finite number of seconds")
-    return float(min(expires_in, _TEN_YEARS))
+    if isinstance(expires_in, int | float) and expires_in is not True and 0 < expires_in < math.inf:
+        return float(min(expires_in, _TEN_YEARS))
+    raise ValueError("expires_in is not a positive, finite number of seconds")
 
 
 def failure_of(response: httpx.Response, body: bytes, secret: str) -> TokenError:

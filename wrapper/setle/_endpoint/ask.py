@@ -61,7 +61,12 @@ def _attempt(route: Route, credentials: ClientCredentials, deadline: Deadline) -
     asked_at = now()
     try:
         with route.open(deadline) as client, client.stream(**request) as response:
-            body = _body(response, deadline)
+            try:
+                body = _body(response, deadline)
+            except (httpx.HTTPError, TokenResponseError):
+                if response.status_code == 200:
+                    raise
+                body = b""  # the status tells enough
     except SetleError:
         raise
     except Exception as error:  # noqa: BLE001 - a transport of the user's raises anything
@@ -81,10 +86,7 @@ def _attempt(route: Route, credentials: ClientCredentials, deadline: Deadline) -
             raise TypeError  # the generated client takes a list of pairs as well
         token = token_of(AccessTokenResponse.from_dict(answer), asked_at=asked_at)
     except (LookupError, RecursionError, TypeError, ValueError):
-        raise TokenResponseError(
-            "the token endpoint's answer cannot be read as a token; check the base URL",
-            status_code=200,
-        ) from None
+        raise _unusable("cannot be read as a token; check the base URL") from None
     if token.has_ended(now()):
         raise TokenUnavailableError(
             f"the token endpoint took longer to answer than its token lives, {token.lifetime:g} s",
@@ -94,26 +96,20 @@ def _attempt(route: Route, credentials: ClientCredentials, deadline: Deadline) -
 
 
 def _body(response: httpx.Response, deadline: Deadline) -> bytes:
-    """Return the body, bounded in size and time; of a failure, nothing if it is no such body."""
-    problem = "is compressed, which was not asked for"
-    if response.headers.get("Content-Encoding", "identity").strip().lower() == "identity":
-        problem = "is larger than 1 MiB"
-        body, late = bytearray(), False
-        try:
-            # A mocked answer is often read already.
-            read = [response.content] if response.is_stream_consumed else None
-            for chunk in read or response.iter_raw():
-                body += chunk
-                if len(body) > _LARGEST_BODY:
-                    break
-                if late:
-                    raise httpx.ReadTimeout("the answer came too slowly")
-                late = not deadline.left_to_ask  # then it is taken only if that was all
-            else:
-                return bytes(body)
-        except httpx.HTTPError:
-            if response.status_code == 200:
-                raise
-    if response.status_code == 200:
-        raise TokenResponseError(f"the token endpoint's answer {problem}", status_code=200)
-    return b""  # the status tells enough
+    """Return the body, or raise if it is too large, too slow or compressed."""
+    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise _unusable("is compressed, which was not asked for")
+    body, late = bytearray(), False
+    # A mocked answer is often read already.
+    for chunk in [response.content] if response.is_stream_consumed else response.iter_raw():
+        body += chunk
+        if len(body) > _LARGEST_BODY:
+            raise _unusable("is larger than 1 MiB")
+        if late:
+            raise httpx.ReadTimeout("the answer came too slowly")
+        late = not deadline.left_to_ask  # then it is taken only if that was all
+    return bytes(body)
+
+
+def _unusable(problem: str) -> TokenResponseError:
+    return TokenResponseError(f"the token endpoint's answer {problem}", status_code=200)

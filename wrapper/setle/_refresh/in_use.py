@@ -6,8 +6,6 @@ from .._locks import exclusive
 from .._time import BackOff, now, quiet_after
 from .._token import NO_TOKEN, AccessToken, HeldToken
 
-_REST = 1.0  # seconds between two early refreshes that came to nothing
-
 
 class TokenInUse:
     """
@@ -67,7 +65,7 @@ class TokenInUse:
             # The server hands out the same token again: ask when that is stale.
             self.held = self.held.refreshing()
             if not self.held.is_fresh(now()):
-                self.held = self.held.resting(_REST, until_end=True)
+                self.held = self.held.resting(until_end=True)
 
     def redraw(self) -> None:
         """Draw another instant for the early refresh, and none of the next seconds."""

@@ -20,7 +20,6 @@ from .uwsgi import threads_stand_still
 if TYPE_CHECKING:
     from .refresher import Refresher
 
-_REST = 1.0  # seconds between two early refreshes that came to nothing
 _MOST_THREADS = 2  # of one key: one that hangs where nothing ends it, and one that goes on
 
 EVERY: WeakSet["KeyState"] = WeakSet()
@@ -109,7 +108,7 @@ class KeyState(TokenInUse):
                 self.held = self.held.refreshing() if early else self.held
                 return flight
         if usable:
-            self.held = self.held.resting(_REST, until_end=True)
+            self.held = self.held.resting(until_end=True)
             return None
         if refused:
             raise TokenUnavailableError("two refreshes hang already, or the interpreter is ending")
@@ -153,7 +152,7 @@ class KeyState(TokenInUse):
             if not flight.held_back:
                 flight.blames.count(failure)
             failure = flight.blames.again(held_back=flight.held_back)
-        rest = max(_REST, flight.blames.left if failure else 0.0)
+        rest = flight.blames.left if failure else 0.0
         if self.flight is flight and (token is None or failure is not None):
             self.held = self.held.resting(rest, until_end=failure is not None)
         self._close(flight, failure)

@@ -18,8 +18,6 @@ from .._log import say
 from .._token import AccessToken
 from . import TokenStore
 
-_BUSY = object()
-
 
 def nothing() -> None:
     """Extend no lock."""
@@ -84,11 +82,9 @@ class Visit:
         """
         # Not entered into *releases* itself, whose end would raise what releasing raises.
         held = ExitStack()
-        extend = self._call("lock", self._enter, key, held)
-        if extend is _BUSY:
-            return None
+        extend = self._call("lock", self._enter, key, held, failed=nothing)
         if extend is None:
-            return nothing
+            return None
         releases.callback(self._call, "unlock", held.close)
         return partial(self._call, "extend", extend)
 
@@ -99,14 +95,17 @@ class Visit:
                 return lock
             entered: object = held.enter_context(lock)
         except TimeoutError:
-            return _BUSY
+            return None
         # Most locks yield themselves or True, and some of them are decorators as well.
         return entered if entered is not lock and callable(entered) else nothing
 
-    def _call(self, what: str, call: Callable[..., object], *args: object) -> Any:
-        """Return what *call* returns, None if it fails; tell of trouble once, and of its end."""
+    def _call(
+        self, what: str, call: Callable[..., object], *args: object, failed: object = None
+    ) -> Any:
+        """Return what *call* returns, or *failed*; tell of trouble once, and of its end."""
         if self._left_alone:
-            return self._fail(self._left_alone, "it does not return")
+            self._fail(self._left_alone, "it does not return")
+            return failed
         self._what, self._since = what, time.monotonic() - self._spent
         self._guard.visits.add(self)
         try:
@@ -120,7 +119,8 @@ class Visit:
             self._guard.visits.discard(self)
             self._spent = time.monotonic() - self._since
         if problem:
-            return self._fail(what, problem)
+            self._fail(what, problem)
+            return failed
         if self._guard.problems.pop(what, None) and not self._guard.problems:
             say(logging.INFO, "store_works", "%(store)s works again", store=self._name)
         return result
