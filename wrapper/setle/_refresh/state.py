@@ -148,14 +148,11 @@ class KeyState(TokenInUse):
             return
         if flight.has_outlived(self.held.token):
             failure = None
-        if failure is not None:
-            if not flight.held_back:
-                flight.blames.count(failure)
-            failure = flight.blames.again(held_back=flight.held_back)
-        rest = flight.blames.left if failure else 0.0
-        if self.flight is flight and (token is None or failure is not None):
-            self.held = self.held.resting(rest, until_end=failure is not None)
+        awaited = self.flight is flight
         self._close(flight, failure)
+        if awaited and (token is None or failure is not None):
+            rest = flight.blames.left if failure else 0.0
+            self.held = self.held.resting(rest, until_end=failure is not None)
 
     def begin_in_child(self) -> None:
         """Leave behind, after a fork, what goes on in the parent."""
@@ -184,17 +181,19 @@ class KeyState(TokenInUse):
         if flight.token is not None:  # it is only saving, or unlocking
             self.take(flight.token, flight.number, loaded=False)
         # If nobody has waited, the process may have been stopped meanwhile: ask anew.
-        elif not flight.is_stuck and not flight.has_outlived(self.held.token):
+        elif waited_for is flight and not (flight.is_stuck or flight.has_outlived(self.held.token)):
             failure = flight.unanswered(flight.deadline.timeout)
-            if waited_for is flight:
-                flight.blames.count(failure)
-                failure = flight.blames.again(held_back=False)
         self._close(flight, failure)
         if flight.deadline.close is not None:
             with suppress(Exception):  # whatever it was in the middle of
                 flight.deadline.close()
 
     def _close(self, flight: Flight, failure: SetleError | None) -> None:
+        """Publish the outcome of *flight*, and note its *failure*."""
+        if failure is not None:
+            if not flight.held_back:
+                flight.blames.count(failure)
+            failure = flight.blames.again(held_back=flight.held_back)
         if self.flight is flight:
             self.flight = None
         flight.end(failure)
