@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from .._locks import process
 from .._log import say
@@ -32,18 +33,18 @@ class TolerantStore:
 
     Attributes:
         problems: Of the methods that fail.
-        visits: Those that are in the store now.
+        visits: Of the refreshes that there are.
     """
 
     def __init__(self, store: TokenStore) -> None:
         self.store = store
         self.problems: dict[str, str] = {}
-        self.visits: set[Visit] = set()
+        self.visits: WeakSet[Visit] = WeakSet()
 
 
 class Visit:
     """
-    What one refresh does with a store.
+    What one refresh does with a store. Begin it with the mutex held.
 
     Args:
         guard: Of the store. While another refresh hangs in there, this one leaves it alone.
@@ -54,14 +55,15 @@ class Visit:
         self._guard, self._process = guard, process()
         self._name = type(guard.store).__name__
         self._what, self._spent, self._since = "", 0.0, 0.0
-        hanging = (visit._what for visit in list(guard.visits) if visit.spent >= patience)
+        hanging = (visit._what for visit in guard.visits if visit.spent >= patience)
         self._left_alone = next(hanging, "")
+        guard.visits.add(self)
 
     @property
     def spent(self) -> float:
         """Seconds that it has spent in the store so far; 0 if it is elsewhere now."""
-        here = self in self._guard.visits and self._process == process()
-        return time.monotonic() - self._since if here else 0.0
+        inside = self._what and self._process == process()
+        return time.monotonic() - self._since if inside else 0.0
 
     def load(self, key: str) -> AccessToken | None:
         """Return what the store holds under *key*, or None, as well if it fails."""
@@ -106,9 +108,9 @@ class Visit:
         if self._left_alone:
             self._fail(self._left_alone, "it does not return")
             return failed
-        self._what, self._since = what, time.monotonic() - self._spent
-        self._guard.visits.add(self)
+        self._since = time.monotonic() - self._spent
         try:
+            self._what = what
             result = call(*args)
             problem = _problem_with(what, result)
         except Exception as error:  # noqa: BLE001 - foreign code
@@ -116,7 +118,7 @@ class Visit:
             words, place = (getattr(error, name, None) for name in ("strerror", "filename"))
             problem = (words or type(error).__name__) + (f": {place}" if place else "")
         finally:
-            self._guard.visits.discard(self)
+            self._what = ""
             self._spent = time.monotonic() - self._since
         if problem:
             self._fail(what, problem)
