@@ -12,7 +12,7 @@ UV     := uv==0.13.9
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test chaos test-lowest check lint format types imports vendor generate check-generated diff bench peers fleet lock clean
+.PHONY: help setup demo token test chaos fuzz test-lowest check lint format types imports vendor generate check-generated diff bench peers fleet lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test: $(READY) ## Run the tests, with branch coverage
 
 chaos: $(READY) ## Kill, freeze and replace processes and the store for a quarter of an hour; print a table
 	SETLE_CHAOS=long $(BIN)/python -m pytest tests/chaos tests/processes --capture=no
+
+fuzz: $(READY) ## Make up answers, stored tokens, settings and pages for five minutes each
+	$(BIN)/python -m tests.fuzz
 
 test-lowest: ## Run them with the lowest versions that pyproject.toml allows
 	rm -rf $(VENV)-lowest

@@ -12,8 +12,7 @@ from ._auth import BearerAuth
 from ._client import SetleClient
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint.base_url import checked_base_url
-from ._endpoint.lent import with_lent_transports
-from ._endpoint.route import USER_AGENT
+from ._endpoint.route import USER_AGENT, with_lent_transports
 from ._errors import ConfigurationError, without_locals
 from ._source import TokenSource
 from .stores import TokenStore

@@ -8,8 +8,7 @@ from typing import Any, NoReturn
 
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint.base_url import checked_base_url
-from ._endpoint.lent import with_lent_transports
-from ._endpoint.route import route_to
+from ._endpoint.route import route_to, with_lent_transports
 from ._errors import ConfigurationError, without_locals
 from ._locks import ReenteredError
 from ._log import say
@@ -58,7 +57,8 @@ class TokenSource:
         verify_ssl: str | bool | ssl.SSLContext = True,
         httpx_args: Mapping[str, Any] | None = None,
     ) -> None:
-        if not 0 < timeout < math.inf:
+        seconds: object = timeout
+        if not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
             raise ConfigurationError("timeout must be a positive number of seconds")
         self.base_url: str = checked_base_url(base_url)
         args = {"verify": verify_ssl, **with_lent_transports(httpx_args, self.base_url)}

@@ -27,7 +27,7 @@ def checked_base_url(base_url: str | None) -> str:
         base_url = os.environ.get(setting, "").strip() or DEFAULT_BASE_URL
     try:
         url = httpx.URL(base_url)
-    except (httpx.InvalidURL, TypeError):
+    except (httpx.InvalidURL, TypeError, ValueError):
         url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host:
         problem = "is not a web address; use https://host"

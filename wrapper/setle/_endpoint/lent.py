@@ -1,15 +1,12 @@
 """The transports that users give: whose they are, and where else they must not be used."""
 
-from collections.abc import Mapping
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import httpx
-from httpx._utils import URLPattern
 
 from .._errors import ConfigurationError
 from .._locks import process
-from .base_url import is_loopback
 
 T = TypeVar("T", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
@@ -80,27 +77,8 @@ class Lent:
 _known: WeakValueDictionary[int, Lent] = WeakValueDictionary()  # each keeps what is given
 
 
-def _lent(given: Any) -> Lent | None:
+def lent(given: Any) -> Lent | None:
     """Return *given* as lent, the same for all who are given the same."""
     if given is None or isinstance(given, Lent):
         return given
     return _known.setdefault(id(given), Lent(given))
-
-
-def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) -> dict[str, Any]:
-    """
-    Return *httpx_args* with transports as Lent, and with a direct way to a server on loopback.
-
-    A proxy would get the secret in plain text from there.
-    """
-    args = dict(httpx_args or {})
-    args["transport"] = _lent(args.get("transport"))
-    mounts = {name: _lent(mount) for name, mount in (args.get("mounts") or {}).items()}
-    url = httpx.URL(base_url)
-    if is_loopback(url.host):
-        # What httpx would find, if it did not look into the environment.
-        fitting = sorted(each for each in map(URLPattern, mounts) if each.matches(url))
-        origin = f"{url.scheme}://{url.netloc.decode()}"
-        mounts[origin] = mounts[fitting[0].pattern] if fitting else None
-    args["mounts"] = mounts
-    return args

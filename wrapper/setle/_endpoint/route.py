@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from httpx._utils import URLPattern
 
 from .._errors import ConfigurationError
 from .._failure import Failure
 from .._time import Deadline
 from .._version import __version__
-from .lent import Lent
+from .base_url import is_loopback
+from .lent import Lent, lent
 
 USER_AGENT = f"setle-client/{__version__} python-httpx/{httpx.__version__}"
 
@@ -35,7 +37,7 @@ def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
         if args.get("cert") or isinstance(args.get("verify"), str) or not names:
             names = ["verify_ssl", "cert"]
         problem = f"{' or '.join(names)} names what cannot be used: {error.strerror or error}"
-    except (httpx.InvalidURL, ImportError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - httpx checks no types
         names = [name for name in _PROXIES if {name, name.lower()} & os.environ.keys()]
         if args.get("proxy"):
             names = ["proxy in httpx_args"]
@@ -53,6 +55,26 @@ def _check_folders(settings: Mapping[str, Any]) -> None:
         found = any(Path(folder).is_dir() for folder in folders.split(os.pathsep))
         if not found:
             raise OSError("there is no such folder")
+
+
+def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) -> dict[str, Any]:
+    """
+    Return *httpx_args* with transports as Lent, and with a direct way to a server on loopback.
+
+    A proxy would get the secret in plain text from there.
+    """
+    args = dict(httpx_args or {})
+    with settings_named(args):
+        args["transport"] = lent(args.get("transport"))
+        mounts = {name: lent(mount) for name, mount in (args.get("mounts") or {}).items()}
+        url = httpx.URL(base_url)
+        if is_loopback(url.host):
+            # What httpx would find, if it did not look into the environment.
+            fitting = sorted(each for each in map(URLPattern, mounts) if each.matches(url))
+            origin = f"{url.scheme}://{url.netloc.decode()}"
+            mounts[origin] = mounts[fitting[0].pattern] if fitting else None
+        args["mounts"] = mounts
+    return args
 
 
 class Route:
@@ -87,9 +109,9 @@ class Route:
         self.host: str = f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
         self.failure: Failure = Failure()
         self._transports = transports
-        for lent in transports.values():
-            if lent is not None:
-                lent.check(httpx.BaseTransport)
+        for each in transports.values():
+            if each is not None:
+                each.check(httpx.BaseTransport)
         with settings_named(settings):
             _check_folders(settings)
             plain = url.scheme == "http"
