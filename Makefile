@@ -5,14 +5,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := $(VENV)-peers
-UV     := uv==0.13.9
+UV     := $(VENV)-uv/bin/uv
 
 # ruff runs as a post hook of the generator, which looks it up on PATH and goes
 # on unformatted when it is not there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test chaos fuzz test-lowest check lint format types imports vendor generate check-generated diff bench peers fleet lock clean
+.PHONY: help setup demo token test chaos fuzz test-lowest test-wheel check lint format types imports vendor generate check-generated diff bench peers fleet build licenses release lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,19 +46,44 @@ chaos: $(READY) ## Kill, freeze and replace processes and the store for a quarte
 fuzz: $(READY) ## Make up answers, stored tokens, settings and pages for five minutes each
 	$(BIN)/python -m tests.fuzz
 
-test-lowest: ## Run them with the lowest versions that pyproject.toml allows
-	rm -rf $(VENV)-lowest
-	$(PYTHON) -m venv $(VENV)-lowest
-	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
-	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest --requirements requirements-dev.lock
-	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest --upgrade --resolution lowest-direct --editable '.[sandbox]'
-	$(VENV)-lowest/bin/python -m pytest --ignore tests/pipeline
+# Shared by what installs in environments of its own. It fetches no Python by itself.
+export UV_PYTHON_DOWNLOADS := never
+$(UV):
+	@$(PYTHON) -m venv $(VENV)-uv
+	@$(VENV)-uv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 
-check: lint types imports check-generated ## Lint, format, types, imports, drift of generated/
+WRAPPER_TESTS = -m pytest --numprocesses 2 --dist loadfile --ignore tests/pipeline --ignore tests/release
+
+test-lowest: $(UV) ## Run the wrapper's tests with the lowest versions that pyproject.toml allows
+	rm -rf $(VENV)-lowest
+	$(UV) venv --quiet --python $(PYTHON) $(VENV)-lowest
+	$(UV) pip install --quiet --python $(VENV)-lowest --requirements requirements-dev.lock
+	$(UV) pip install --quiet --python $(VENV)-lowest --upgrade --resolution lowest-direct --editable '.[cli,redis,sandbox]'
+	$(VENV)-lowest/bin/python $(WRAPPER_TESTS)
+
+test-wheel: build $(UV) ## Run them against the wheel, on each Python there is (on one: make test-wheel-3.12)
+	@for version in 3.11 3.12 3.13 3.14; do \
+	  if $(UV) python find $$version >/dev/null 2>&1; then $(MAKE) test-wheel-$$version || exit 1; \
+	  else echo "There is no Python $$version here: not tested"; fi; \
+	done
+
+# In an environment that is new, first without extras and then with what the tests need.
+test-wheel-%: $(UV)
+	rm -rf $(VENV)-wheel-$*
+	$(UV) venv --quiet --python $* $(VENV)-wheel-$*
+	$(UV) pip install --quiet --python $(VENV)-wheel-$* dist/*.whl
+	$(VENV)-wheel-$*/bin/python -I -W error release/installed.py click redis starlette uvicorn pytest
+	$(UV) pip install --quiet --python $(VENV)-wheel-$* --requirements requirements-dev.lock
+	$(VENV)-wheel-$*/bin/python -I -W error release/installed.py
+	$(VENV)-wheel-$*/bin/python $(WRAPPER_TESTS)
+
+check: lint types imports check-generated ## Lint, format, types, imports, workflows, drift of what is generated
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/zizmor --offline --quiet --persona=regular .github
+	$(BIN)/python -m release.licenses --check
 
 format: $(READY) ## Rewrite the code as `make check` wants it
 	$(BIN)/ruff check --fix .
@@ -102,16 +127,35 @@ $(PEERS)/.ready: requirements-peers.lock pyproject.toml
 fleet: $(READY) ## Simulate 10 to 100,000 processes on one store
 	$(BIN)/python -m benchmarks.fleet
 
-COMPILE = $(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+AGAIN := $(VENV)-again
+
+# Once from here, where the wheel is made of the sdist, and once from nothing but what git knows,
+# in another folder and under another umask.
+build: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+build: $(READY) ## Build sdist and wheel in dist/, twice, compare them byte by byte, and check them
+	rm -rf dist $(AGAIN)
+	$(BIN)/python -m build --no-isolation --outdir dist
+	@mkdir $(AGAIN)
+	umask 077; git ls-files -z | tar -c --null -T - | tar -x --no-same-permissions -C $(AGAIN)
+	umask 077; $(BIN)/python -m build --no-isolation --sdist --wheel --outdir $(AGAIN)/dist $(AGAIN)
+	for file in dist/*; do cmp $$file $(AGAIN)/$$file || exit 1; done
+	@rm -rf $(AGAIN)
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/twine check --strict dist/*
+
+licenses: $(READY) ## Rewrite docs/licenses.md, the licences of what users install
+	$(BIN)/python -m release.licenses
+
+release: $(READY) ## Check, commit and tag VERSION=1.2.3; says what stands against it, and how to publish
+	@$(BIN)/python -m release '$(VERSION)'
+
+COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-lock: ## Pin the newest allowed versions, with hashes
-	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
+lock: $(UV) ## Pin the newest allowed versions, with hashes
 	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements-dev.lock
 	$(COMPILE) --extra sandbox --group peers pyproject.toml -o requirements-peers.lock
-	rm -rf $(VENV)-lock
 
 clean: ## Remove everything `make` built
-	rm -rf $(VENV) $(VENV)-lock $(VENV)-lowest $(PEERS) .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(VENV)-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	find . -name __pycache__ -prune -exec rm -rf {} +
