@@ -29,8 +29,8 @@ def _stopped_in_early_refresh(
     reading, writing = os.pipe()
 
     def call() -> str:
-        os.write(writing, b"%d" % os.getpid())
         first, end = source.get_token(), time.monotonic() + 20
+        os.write(writing, b"%d" % os.getpid())
         while time.monotonic() < end:
             try:
                 if source.get_token() != first:
@@ -44,10 +44,11 @@ def _stopped_in_early_refresh(
     child = int(os.read(reading, 20))
     os.close(reading)
     os.close(writing)
-    sandbox.wait_for(token_requests=2)
-    os.kill(child, signal.SIGSTOP)
     try:
-        os.waitpid(child, os.WUNTRACED)
+        with sandbox.hold():  # or else the child may have its answer before it is stopped
+            sandbox.wait_for(token_requests=2)
+            os.kill(child, signal.SIGSTOP)
+            os.waitpid(child, os.WUNTRACED)
         until()
     finally:
         os.kill(child, signal.SIGCONT)
