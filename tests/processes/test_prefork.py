@@ -160,6 +160,14 @@ def check_cost(sandbox: Sandbox, began: float) -> None:
     assert sandbox.tokens_issued == sandbox.token_requests
 
 
+def lives() -> Iterator[None]:
+    """Go on for some lives of a token after the first job, which waits for its worker."""
+    yield
+    end = time.monotonic() + LIVES * LIFETIME
+    while time.monotonic() < end:
+        yield
+
+
 @pytest.fixture
 def slow(sandbox: Sandbox) -> float:
     """Let tokens live for seconds only, and their endpoint take its time; return when that was."""
@@ -170,7 +178,7 @@ def slow(sandbox: Sandbox) -> float:
 @pytest.mark.parametrize("sandbox", ["http"], indirect=True)
 def test_jobs_of_cron(start: Start, sandbox: Sandbox, slow: float) -> None:
     """Jobs that never run for longer than one call cost one request in each lifetime."""
-    while time.monotonic() < slow + LIVES * LIFETIME:
+    for _ in lives():
         assert said_by(start("-m", "tests.processes.cron")) == ""
     check_cost(sandbox, slow)
 
@@ -180,7 +188,7 @@ def test_jobs_of_celery(start: Start, sandbox: Sandbox, slow: float, broker: str
     """So do tasks of Celery, each in a child of its own."""
     worker(start, "--concurrency", "2", "--max-tasks-per-child", "1", BROKER=broker)
     pids: list[str] = []
-    while time.monotonic() < slow + LIVES * LIFETIME:
+    for _ in lives():
         pids += results(start, "job", "4", BROKER=broker)
     assert len(set(pids)) == len(pids)
     check_cost(sandbox, slow)
@@ -192,7 +200,7 @@ def test_jobs_of_rq(start: Start, sandbox: Sandbox, slow: float, broker: str) ->
     start("-m", "rq.cli", "worker", "--quiet", "--url", broker, PYTHONWARNINGS="ignore")
     with redis.Redis.from_url(broker) as connection:
         queue, jobs = rq.Queue(connection=connection), list[rq.job.Job]()
-        while time.monotonic() < slow + LIVES * LIFETIME:
+        for _ in lives():
             job = queue.enqueue("tests.processes.jobs.job")
             jobs.append(job)
             while not job.is_finished:
