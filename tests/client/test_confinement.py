@@ -311,7 +311,7 @@ def test_nothing_in_the_logs(
     loggers = {record.name.partition(".")[0] for record in caplog.records}
     assert loggers >= {"setle", "httpx", "httpcore", "asyncio"}
     written = "\n".join(f"{record.__dict__} {record.getMessage()}" for record in caplog.records)
-    assert len(shown) == 3
+    assert len(shown) >= 3  # one more where the hold after a 401 is over by the next
     for secret in {*shown, setle_sandbox.client_secret}:
         assert len(secret) > 20
         # What a server sends back is not ours to hide from httpcore's own log.
