@@ -756,9 +756,10 @@ def test_client_with_the_defaults(
             valkey.thaw()
         else:
             valkey.start()
-        assert warnings_of(caplog)[0] == (
-            "RedisTokenStore.load failed (it does not return); going on without it"
-        )
+        # Older clients try only three times, which may be over before the deadline's third.
+        why = rf"it does not return|ConnectionError: localhost:{valkey.port}"
+        said = rf"RedisTokenStore\.load failed \(({why})\); going on without it"
+        assert re.fullmatch(said, warnings_of(caplog)[0])
 
 
 def test_name_server_that_never_answers(
