@@ -19,17 +19,24 @@ LIFETIME = 1.0  # seconds; refreshed early from 0.85 s on, stale after 0.95 s
 
 
 def _stopped_in_early_refresh(
-    sandbox: Sandbox, source: setle.TokenSource, until: Callable[[], object]
+    sandbox: Sandbox,
+    until: Callable[[], object],
+    timeout: float = 15.0,
+    store: setle.TokenStore | None = None,
 ) -> str:
     """
     Return what calls in a child came to that was stopped in its early refresh, until *until* ends.
 
     The child calls all the time, and once more after a new token has come.
     """
+    store = store or setle.MemoryTokenStore()
+    # The first token is got by a source that waits, however busy the machine is.
+    source = source_of(sandbox, store=store, timeout=timeout)
+    patient = source_of(sandbox, store=store)
     reading, writing = os.pipe()
 
     def call() -> str:
-        first, end = source.get_token(), time.monotonic() + 20
+        first, end = patient.get_token(), time.monotonic() + 20
         os.write(writing, b"%d" % os.getpid())
         while time.monotonic() < end:
             try:
@@ -63,8 +70,7 @@ def _wait(seconds: float) -> Callable[[], None]:
 def test_an_answer_that_came_meanwhile_is_taken(sandbox: Sandbox, timeout: float) -> None:
     """Past the deadline or not, it is there when the process goes on."""
     sandbox.lifetime = LIFETIME
-    source = source_of(sandbox, timeout=timeout)
-    assert _stopped_in_early_refresh(sandbox, source, _wait(0.8)) == "another token"
+    assert _stopped_in_early_refresh(sandbox, _wait(0.8), timeout) == "another token"
     assert sandbox.token_requests <= 3
 
 
@@ -74,12 +80,11 @@ def test_a_call_after_an_early_refresh_that_was_stopped_asks_anew(
 ) -> None:
     """Nobody has waited for it: it failed, or is late, for want of a running process."""
     sandbox.lifetime = LIFETIME
-    source = source_of(sandbox, timeout=0.5)
     first = Answer(
         json={"access_token": "the-first", "expires_in": LIFETIME, "token_type": "Bearer"}
     )
     sandbox.script_token(first, Answer(hang_up=True, delay=0.4))
-    assert _stopped_in_early_refresh(sandbox, source, _wait(stopped)) == "another token"
+    assert _stopped_in_early_refresh(sandbox, _wait(stopped), 0.5) == "another token"
     assert sandbox.token_requests == 3
 
 
@@ -89,7 +94,7 @@ def test_what_another_process_has_saved_meanwhile_is_taken(
     """Also if the early refresh that was stopped fails afterwards."""
     sandbox.lifetime = LIFETIME
     store = setle.FileTokenStore(tmp_path)
-    source, other = source_of(sandbox, store=store), source_of(sandbox, store=store, timeout=0.6)
+    other = source_of(sandbox, store=store, timeout=0.6)
     first = Answer(
         json={"access_token": "the-first", "expires_in": LIFETIME, "token_type": "Bearer"}
     )
@@ -99,5 +104,5 @@ def test_what_another_process_has_saved_meanwhile_is_taken(
         time.sleep(0.4)  # till the token has ended
         other.get_token()  # asks after two thirds of its deadline, as the lock is taken
 
-    assert _stopped_in_early_refresh(sandbox, source, until) == "another token"
+    assert _stopped_in_early_refresh(sandbox, until, store=store) == "another token"
     assert sandbox.token_requests == 3
