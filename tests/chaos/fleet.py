@@ -15,6 +15,7 @@ from typing import Any, Self
 import attrs
 
 from setle.testing import Sandbox
+from tests.support.processes import plain_environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -257,12 +258,3 @@ class Fleet:
             for pid, at in asked.items()
             if pid in self._killed
         )
-
-
-def plain_environment() -> dict[str, str]:
-    """
-    Return the environment for programs that are killed, or that count by the dozen.
-
-    Without coverage, which would take most of their time and lose what it measured.
-    """
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}

@@ -19,9 +19,8 @@ import trustme
 
 from setle.testing import Sandbox
 from tests.chaos.conftest import LONG
-from tests.processes.conftest import Start
 from tests.support import join_refreshes, source_of
-from tests.support.processes import forked, listening, said_by
+from tests.support.processes import Start, forked, listening, said_by
 from tests.support.valkey import Valkey
 
 pytestmark = [

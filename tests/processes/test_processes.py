@@ -8,8 +8,7 @@ import httpx
 import pytest
 
 from setle.testing import Sandbox
-from tests.processes.conftest import Start
-from tests.support.processes import listening, said_by
+from tests.support.processes import Start, listening, said_by
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 

@@ -4,9 +4,13 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+Start = Callable[..., subprocess.Popen[str]]
 
 
 def forked(run: Callable[[], object]) -> Callable[[], str]:
@@ -55,6 +59,46 @@ def cold_processes(count: int, run: Callable[[], object]) -> list[str]:
     for descriptor in (ready_reading, ready, gate):
         os.close(descriptor)
     return said
+
+
+def plain_environment() -> dict[str, str]:
+    """
+    Return the environment for programs that are killed, or that count by the dozen.
+
+    Without coverage, which would take most of their time and lose what it measured.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
+@contextmanager
+def programs(folder: Path, settings: Mapping[str, str]) -> Iterator[Start]:
+    """Yield what starts Python in *folder*; end all, and whatever they started, at the end."""
+
+    def end(process: subprocess.Popen[str]) -> None:
+        with suppress(ProcessLookupError):  # all have ended
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+
+    with ExitStack() as ends:
+
+        def start(
+            *command: str, pass_fds: tuple[int, ...] = (), **more: str
+        ) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=folder,
+                env={**plain_environment(), **settings, **more},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+            ends.callback(end, process)
+            return process
+
+        yield start
 
 
 def said_by(process: subprocess.Popen[str]) -> str:
