@@ -1,6 +1,9 @@
+import logging
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -8,6 +11,7 @@ import trustme
 import setle._source
 import setle._time
 from setle.testing import Sandbox
+from setle_api import AuthenticatedClient
 from tests.support import Clock, join_refreshes
 
 # Whoever starts the tests in the background may have SIGINT ignored, and what the tests start
@@ -58,3 +62,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         monkeypatch.setattr(module, "monotonic", lambda: clock.monotonic)
         monkeypatch.setattr(module, "wall", lambda: clock.wall)
     return clock
+
+
+@pytest.fixture
+def settings(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[dict[str, Any]]:
+    """Put the sandbox into the environment, and yield what an example leaves behind."""
+    for name in ("base_url", "client_id", "client_secret"):
+        monkeypatch.setenv(f"SETLE_{name.upper()}", getattr(sandbox, name))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "credentials.txt").write_text(f"{sandbox.client_id} {sandbox.client_secret}\n")
+    monkeypatch.chdir(tmp_path)
+    levels = {name: logging.getLogger(name).level for name in ("", "setle")}
+    names: dict[str, Any] = {"__name__": "__main__"}
+    yield names
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    if isinstance(names.get("client"), AuthenticatedClient):
+        names["client"].get_httpx_client().close()
