@@ -8,7 +8,16 @@ import trustme
 
 from setle.testing import Sandbox
 from tests.support import join_refreshes
+from tests.support.processes import Start, programs
 from tests.support.proxying import Proxy, running_proxy
+
+
+@pytest.fixture
+def start(settings: dict[str, Any], sandbox: Sandbox, tmp_path: Path) -> Iterator[Start]:
+    """Start programs in the folder that a recipe's files are in; end them at the end."""
+    home = {"HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    with programs(tmp_path, home) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")

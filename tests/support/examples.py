@@ -66,4 +66,8 @@ def recipes_of(page: str) -> dict[str, Recipe]:
     return {section.partition("\n")[0]: recipe_in(section) for section in sections}
 
 
-RECIPES = {title: recipe for page in ("recipes.md",) for title, recipe in recipes_of(page).items()}
+RECIPES = {
+    title: recipe
+    for page in ("recipes.md", "recipes/web.md")
+    for title, recipe in recipes_of(page).items()
+}
