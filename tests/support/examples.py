@@ -68,6 +68,6 @@ def recipes_of(page: str) -> dict[str, Recipe]:
 
 RECIPES = {
     title: recipe
-    for page in ("recipes.md", "recipes/web.md")
+    for page in ("recipes.md", "recipes/web.md", "recipes/jobs.md")
     for title, recipe in recipes_of(page).items()
 }
