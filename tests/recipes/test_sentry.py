@@ -144,6 +144,8 @@ def a_day(sandbox: Sandbox) -> None:
     with reported("time limit in a call"):
         signal.setitimer(signal.ITIMER_REAL, 0.1)
         call(waiting)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(30)  # of tests.support.processes
     for configure in (
         setle.connect,
         lambda: setle.ClientCredentials("id", f"{WRONG} "),

@@ -42,7 +42,7 @@ def serving(
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run a server, and yield where it is and its process."""
     with listening() as (fd, url):
-        options = {"UVICORN_FD": str(fd), "GUNICORN_CMD_ARGS": f"--bind fd://{fd}"}
+        options = {"UVICORN_FD": str(fd), "GUNICORN_CMD_ARGS": f"--bind fd://{fd} --workers 2"}
         yield url, start("-m", *command, pass_fds=(fd,), **options, **variables)
 
 
@@ -77,7 +77,8 @@ def test_django(start: Start, sandbox: Sandbox, tmp_path: Path, command: tuple[s
     DJANGO.write(tmp_path)
     for name, content in PROJECT.items():
         (tmp_path / name).write_text(content)
-    with serving(start, *command, DJANGO_SETTINGS_MODULE="settings") as (url, _):
+    variables = {"DJANGO_SETTINGS_MODULE": "settings", "SETLE_TOKEN_STORE": "file"}
+    with serving(start, *command, **variables) as (url, _):
         for path in ("estates", "async"):
             assert {answer.status_code for answer in answers(f"{url}/{path}")} == {200}
         assert sandbox.token_requests == 1
