@@ -16,15 +16,15 @@ from tests.support.processes import cold_processes
 
 @pytest.fixture
 def make_store(tmp_path: Path) -> Callable[[], setle.TokenStore]:
-    """Return what makes the store of the README."""
+    """Return what makes the store of the page on stores."""
     names: dict[str, type[setle.TokenStore]] = {}
     exec(EXAMPLE.partition("\n\n\nsources = ")[0], names)
     make: Callable[[str], setle.TokenStore] = names["SqliteTokenStore"]
     return lambda: make(str(tmp_path / "tokens.db"))
 
 
-def test_it_fits_into_a_readme() -> None:
-    """The class of the README has fifteen lines of code."""
+def test_it_fits_into_a_page() -> None:
+    """The class has fifteen lines of code."""
     body = EXAMPLE[EXAMPLE.index("class ") : EXAMPLE.index("sources = ")]
     assert len([line for line in body.splitlines() if line.strip()]) <= 15
 
