@@ -12,7 +12,7 @@ UV     := $(VENV)-uv/bin/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test chaos fuzz test-lowest test-wheel check lint format types imports vendor generate check-generated diff bench peers fleet build licenses release lock clean
+.PHONY: help setup demo token test chaos fuzz test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench peers fleet build licenses release lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,7 +77,7 @@ test-wheel-%: $(UV)
 	$(VENV)-wheel-$*/bin/python -I -W error release/installed.py
 	$(VENV)-wheel-$*/bin/python $(WRAPPER_TESTS)
 
-check: lint types imports check-generated ## Lint, format, types, imports, workflows, drift of what is generated
+check: lint types imports check-generated docs ## Lint, format, types, imports, workflows, documentation, drift of what is generated
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -96,6 +96,10 @@ types: $(READY)
 
 imports: $(READY)
 	$(BIN)/lint-imports
+
+docs: $(READY) ## Build the documentation into site/, strictly, with nothing from elsewhere
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/ is built; look at it by: python3 -m http.server --directory site"
 
 vendor: $(READY) ## Fetch openapi.yaml anew; FROM= an index, page or file, by URL or path
 	$(BIN)/python -m pipeline.vendor $(if $(FROM),--from '$(FROM)')
@@ -157,5 +161,5 @@ lock: $(UV) ## Pin the newest allowed versions, with hashes
 	$(COMPILE) --extra sandbox --group peers pyproject.toml -o requirements-peers.lock
 
 clean: ## Remove everything `make` built
-	rm -rf $(VENV) $(VENV)-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(VENV)-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist site
 	find . -name __pycache__ -prune -exec rm -rf {} +
