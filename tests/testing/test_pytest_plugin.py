@@ -180,7 +180,7 @@ def test_forgets_where_there_is_nothing_to_forget() -> None:
     assert (ran.stdout, ran.stderr) == ("set()\n", "")
 
 
-def test_plugin_is_cheap(pytester: pytest.Pytester) -> None:
+def test_plugin_is_cheap(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in which nobody uses the package loads no web server, no httpx and no core of it."""
     pytester.makepyfile(
         """
@@ -193,7 +193,8 @@ def test_plugin_is_cheap(pytester: pytest.Pytester) -> None:
         """
     )
     # Other plugins load what they like.
-    alone = ("-p", "no:pytester", "-p", "no:anyio", "-p", "no:cacheprovider")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    alone = ("-p", "setle.testing.pytest_plugin", "-p", "no:pytester")
     pytester.runpytest_subprocess("-W", "error", *alone).assert_outcomes(passed=1)
 
 
