@@ -122,6 +122,13 @@ def test_estates(sandbox: Sandbox, client: httpx.Client, scheme: str) -> None:
         assert item["referral_link"].startswith("https://")
 
 
+def test_other_estates() -> None:
+    """What lists the estates can be given, as JSON."""
+    some = [{"external_id": "1"}]
+    with Sandbox(estates=some) as one, httpx.Client(base_url=one.base_url) as http:
+        assert estates(http, token(one, http)).json() == some
+
+
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer unknown", "Basic {}", "{}"])
 def test_bad_authorization(sandbox: Sandbox, client: httpx.Client, header: str) -> None:
     """Without a live token, or under another scheme, estates are a 401."""

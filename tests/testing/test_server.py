@@ -42,6 +42,28 @@ def test_not_running() -> None:
         _ = Sandbox().base_url
 
 
+def test_a_port_of_ones_choice() -> None:
+    """It listens where it is told, and can be started there again at once."""
+    with Sandbox() as sandbox:
+        port = address(sandbox)[1]
+        assert httpx.post(sandbox.base_url + TOKEN).status_code == 400
+    for _ in range(2):
+        with Sandbox(port=port) as sandbox:
+            assert sandbox.base_url == f"http://127.0.0.1:{port}"
+            assert httpx.post(sandbox.base_url + TOKEN).status_code == 400
+
+
+@pytest.mark.parametrize("port", [-1, 65536, None])
+def test_a_port_that_cannot_be_had(sandbox: Sandbox, port: int | None) -> None:
+    """A port that is taken or is none is an error that names it, and leaves nothing behind."""
+    before = threading.active_count()
+    taken = address(sandbox)[1] if port is None else port
+    with pytest.raises(OSError, match=f"no sandbox at port {taken}: .*; 0 is"):
+        Sandbox(port=taken).__enter__()
+    gc.collect()  # raises what was left open as a ResourceWarning
+    assert threading.active_count() == before
+
+
 def test_stop_leaves_nothing() -> None:
     """Idle, held, dripping and half-sent requests are cut; no thread, no port is left."""
     before = set(threading.enumerate())

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 
@@ -63,6 +64,9 @@ class Record:
         status: The status, or None if the connection was closed unanswered.
         token: The fingerprint (the first 8 hex digits of the SHA-256) of the
             token issued or presented, or None.
+        seconds: How long the answer took.
+
+    As text it is one line.
     """
 
     at: float
@@ -70,6 +74,13 @@ class Record:
     path: str
     status: int | None
     token: str | None
+    seconds: float
+
+    def __str__(self) -> str:
+        token = f" token {self.token}" if self.token else ""
+        status = self.status or "no answer"
+        # Quoted, because a path may hold the end of a line.
+        return f"{self.method} {quote(self.path)} {status} in {self.seconds:.3f} s{token}"
 
 
 def nest_error(status: int, message: str | list[str], error: str | None = None) -> Answer:

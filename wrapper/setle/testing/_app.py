@@ -1,36 +1,23 @@
 """The endpoints: Answers become responses."""
 
 import asyncio
+import json
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ._answer import Answer, nest_error
 
 # Only fields that Setle names in public; the values are made up.
-ESTATES = Answer(
-    json=[
-        {
-            "estate": {"estate_type": estate_type},
-            "estate_provider_type": crm,
-            "external_id": external_id,
-            "quality_label": label,
-            "referral_link": f"https://referral.setle.example/{external_id}",
-        }
-        for estate_type, crm, external_id, label in (
-            ("HOUSE", "WHISE", "5730216", "A"),
-            ("APARTMENT", "WHISE", "5730388", "B"),
-            ("HOUSE", "SKARABEE", "SK-2201-0417", "C"),
-            ("HOUSE", "OMNICASA", "1184620", "D"),
-            ("APARTMENT", "SWEEPBRIGHT", "7b1f6a0e-41a9-4f0c-9a55-3d2f0c8e9b64", "B"),
-        )
-    ]
-)
+ESTATES = json.loads(Path(__file__).with_name("estates.json").read_bytes())
 
 
 class Reply(Response):
@@ -71,7 +58,8 @@ def application(
     token: Callable[[Request], Awaitable[Answer]],
     api: Callable[[Request, Answer], Awaitable[Answer]],
     log: Callable[[Request, Answer], None],
-) -> Starlette:
+    listed: Any,
+) -> ASGIApp:
     """
     Return the ASGI application.
 
@@ -80,13 +68,15 @@ def application(
         api: Takes a request to a protected endpoint and what to answer if
             its token is good; returns what to answer.
         log: Is told of every other request.
+        listed: What lists the estates, as JSON.
     """
+    granted_estates = Answer(json=listed)
 
     async def access_token(request: Request) -> Reply:
         return Reply(await token(request))
 
     async def estates(request: Request) -> Reply:
-        return Reply(await api(request, ESTATES))
+        return Reply(await api(request, granted_estates))
 
     async def echo(request: Request) -> Reply:
         media_type = request.headers.get("content-type", "application/octet-stream")
@@ -103,7 +93,7 @@ def application(
         log(request, answer)
         return Reply(answer)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/oauth/token", access_token, methods=["POST"]),
             Route("/v1/estate/list", estates, methods=["GET"]),
@@ -112,3 +102,9 @@ def application(
         ],
         exception_handlers={HTTPException: refuse},
     )
+
+    async def timed(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["arrived"] = time.monotonic()
+        await app(scope, receive, send)
+
+    return timed

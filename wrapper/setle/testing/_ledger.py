@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ._answer import Answer, Record
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 class Ledger:
     """Counts requests and answers, and lets threads wait for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_answer: Callable[[Record], object] | None) -> None:
+        self._on_answer = on_answer
         self._changed = threading.Condition()
         self._counts = Counter[str]()
         self._log = deque[Record](maxlen=100_000)
@@ -82,8 +84,10 @@ class Ledger:
     def _answered(
         self, request: "Request", answer: Answer, token: str = "", counter: str = ""
     ) -> None:
+        now = time.monotonic()
         record = Record(
-            at=time.monotonic(),
+            at=now,
+            seconds=now - request.state.arrived,
             method=request.method,
             path=request.scope["path"],
             status=answer.outcome,
@@ -94,3 +98,5 @@ class Ledger:
             if counter:
                 self._counts[counter] += 1
                 self._changed.notify_all()
+        if self._on_answer is not None:
+            self._on_answer(record)

@@ -7,15 +7,15 @@ import secrets
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from ._answer import Answer, nest_error
-from ._app import application
+from ._answer import Answer, Record, nest_error
+from ._app import ESTATES, application
 from ._ledger import Ledger
 from ._server import Server
 
@@ -35,6 +35,11 @@ class Sandbox(Ledger):
     Args:
         lifetime: How long a token lives.
         delay: How long the token endpoint takes.
+        port: Where on 127.0.0.1 it listens; 0 for any free port.
+        estates: What ``GET /v1/estate/list`` answers, as JSON; a few made-up
+            estates, unless given.
+        on_answer: Called with the `Record` of each answer before it is sent, in
+            the server's thread; the text of a record is a line for a log.
         ssl_certfile: Serve https with this certificate (PEM).
         ssl_keyfile: Its key, unless the certificate's file holds that too.
 
@@ -55,17 +60,21 @@ class Sandbox(Ledger):
         *,
         lifetime: float = 3600.0,
         delay: float = 0.0,
+        port: int = 0,
+        estates: Any = ESTATES,
+        on_answer: Callable[[Record], object] | None = None,
         ssl_certfile: str | os.PathLike[str] | None = None,
         ssl_keyfile: str | os.PathLike[str] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(on_answer)
         self.lifetime: float = lifetime
         self.delay: float = delay
         self.same_token: bool = False
         self.reject_api: bool = False
         self.client_id: str = str(uuid.uuid4())
         self.client_secret: str = secrets.token_hex(32)
-        self._ssl = (ssl_certfile, ssl_keyfile)
+        self._estates = estates
+        self._listen = (port, ssl_certfile, ssl_keyfile)
         self._server: Server | None = None
         self._token_script = deque[Answer]()
         self._api_script = deque[Answer]()
@@ -75,8 +84,8 @@ class Sandbox(Ledger):
 
     def __enter__(self) -> Self:
         """Start; the server answers when this returns."""
-        app = application(self._answer_token, self._answer_api, self._answered)
-        self._server = Server(app, *self._ssl)
+        app = application(self._answer_token, self._answer_api, self._answered, self._estates)
+        self._server = Server(app, *self._listen)
         return self
 
     def __exit__(

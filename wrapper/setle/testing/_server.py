@@ -38,10 +38,18 @@ class _Protocol(H11Protocol):
 class _Listener(socket.socket):
     """A listening socket that remembers what came of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int) -> None:
         # The protocol is named because asyncio sets TCP_NODELAY on such sockets only.
         super().__init__(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.accepted: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        # What a sandbox before this one left in TIME_WAIT is no obstacle. Elsewhere two that
+        # set this would share a port.
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")
+        try:
+            self.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            self.close()
+            raise OSError(f"no sandbox at port {port}: {error}; 0 is any free port") from error
 
     def accept(self) -> tuple[socket.socket, Any]:
         connection, peer = super().accept()
@@ -53,9 +61,11 @@ class _Listener(socket.socket):
 
 
 class Server:
-    """An ASGI application on 127.0.0.1, at a port the kernel chose."""
+    """An ASGI application on 127.0.0.1; at *port* 0, at one that the kernel chooses."""
 
-    def __init__(self, app: ASGIApp, certfile: FilePath | None, keyfile: FilePath | None) -> None:
+    def __init__(
+        self, app: ASGIApp, port: int, certfile: FilePath | None, keyfile: FilePath | None
+    ) -> None:
         self._config = Config(
             app,
             http=_Protocol,
@@ -70,13 +80,12 @@ class Server:
         self._config.load()
         self._state = ServerState()
         self._pid = os.getpid()
+        self._socket = _Listener(port)
         # Named, because another loop the user prefers would not call accept().
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="setle-sandbox", daemon=True
         )
-        self._socket = _Listener()
-        self._socket.bind(("127.0.0.1", 0))
         scheme = "http" if self._config.ssl is None else "https"
         self.base_url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread.start()
