@@ -8,11 +8,12 @@ end, or not at all. ``--check`` compares instead of swapping.
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from pipeline import PipelineError, roundtrip, rules, run
+from pipeline import PipelineError, examples, roundtrip, rules, run
 from pipeline.checks import check_overrides, check_wrapper, load_config
 from pipeline.compare import differences
 from pipeline.generator import CONFIG, PACKAGE, render
@@ -29,6 +30,8 @@ class Build(NamedTuple):
     package: Path
     described: dict[str, Any]
     outcomes: list[rules.Outcome]
+    unanswered: Sequence[str] = ()
+    """What the sandbox has no example for."""
 
 
 def generate(root: Path, *, explain: bool = False) -> None:
@@ -48,6 +51,8 @@ def generate(root: Path, *, explain: bool = False) -> None:
     with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as aside:
         built = build(root, Path(aside))
         rules.show(built.outcomes, explain=explain)
+        for line in built.unanswered:
+            print(line)
         calls = roundtrip.check(
             built.described, built.package, root / WRAPPER.parent, built.outcomes
         )
@@ -80,7 +85,7 @@ def build(root: Path, aside: Path) -> Build:
     ruled, outcomes = rules.apply(spec)
     package, _ = render(root, ruled, aside)
     inspect(root, ruled, package)
-    return Build(package, spec, outcomes)
+    return Build(package, spec, outcomes, examples.write(spec, package))
 
 
 def inspect(root: Path, ruled: dict[str, Any], package: Path) -> None:

@@ -183,6 +183,12 @@ def test_every_operation_has_its_module(wide: Wide) -> None:
     assert len(operations(wide.spec)) == len(modules) == 1 + len(OPERATIONS)
 
 
+def test_every_operation_has_an_example(wide: Wide) -> None:
+    """The sandbox answers them all from their first day."""
+    made = json.loads((wide.root / "generated/setle_api/examples.json").read_text("utf-8"))
+    assert {(one["method"], one["path"]) for one in made} == set(operations(wide.spec))
+
+
 def test_the_report_calls_what_is_added_compatible(wide: Wide) -> None:
     """Every new endpoint is listed, and nothing is breaking: what was there stays as it was."""
     lines = wide.said.split("Python names:\n")[1].splitlines()
