@@ -39,6 +39,28 @@ def test_fixture(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=2)
 
 
+def test_environment(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `setle_environment` plain `connect()` talks to the sandbox, whatever was set before."""
+    monkeypatch.setenv("SETLE_BASE_URL", "https://elsewhere.example")
+    monkeypatch.setenv("SETLE_TOKEN_STORE", "redis://elsewhere.example")
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", "/nowhere")
+    pytester.makepyfile(
+        """
+        import os, setle
+
+        def test(setle_environment, setle_sandbox):
+            with setle.connect() as client:
+                assert client.get_httpx_client().get("/v1/estate/list").status_code == 200
+            assert setle_environment is setle_sandbox
+            assert setle_environment.token_requests == 1
+
+        def test_after():
+            assert os.environ["SETLE_BASE_URL"] == "https://elsewhere.example"
+        """
+    )
+    pytester.runpytest_inprocess("-W", "error").assert_outcomes(passed=2)
+
+
 MOCKED = """
 import httpx, pytest, setle
 
@@ -214,7 +236,14 @@ def test_extra_missing(absent: str) -> None:
 
 def test_names() -> None:
     """The public names are these, and a wrong one is an ordinary error."""
-    assert setle.testing.__all__ == ["Answer", "Record", "Sandbox", "forget_everything"]
+    assert setle.testing.__all__ == [
+        "Answer",
+        "Record",
+        "Request",
+        "Route",
+        "Sandbox",
+        "forget_everything",
+    ]
     assert all(getattr(setle.testing, name) for name in setle.testing.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Sandcastle'"):
         _ = setle.testing.Sandcastle

@@ -199,11 +199,11 @@ def test_not_found(client: httpx.Client) -> None:
     }
 
 
-def test_method_not_allowed(client: httpx.Client) -> None:
-    """A wrong method is a 405."""
+def test_another_method(client: httpx.Client) -> None:
+    """A known path with another method is a 404 as well, as NestJS has it."""
     response = client.get("/v1/oauth/token")
-    assert response.status_code == 405
-    assert response.json() == {"statusCode": 405, "message": "Method Not Allowed"}
+    assert response.status_code == 404
+    assert response.json()["message"] == "Cannot GET /v1/oauth/token"
 
 
 def test_counters(sandbox: Sandbox, client: httpx.Client) -> None:

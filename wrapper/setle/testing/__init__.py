@@ -6,14 +6,16 @@ Needs the extra: ``pip install 'setle-client[sandbox]'``. With pytest, the fixtu
 one. `forget_everything` does that without pytest, and needs no extra.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._answer import Answer, Record
     from ._forget import forget_everything
+    from ._routes import Request, Route
     from ._sandbox import Sandbox
 
-__all__ = ["Answer", "Record", "Sandbox", "forget_everything"]
+__all__ = ["Answer", "Record", "Request", "Route", "Sandbox", "forget_everything"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,16 +23,10 @@ def __getattr__(name: str) -> Any:
     # plugin, also where the extra is not installed.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "forget_everything":
-        from ._forget import forget_everything
-
-        return forget_everything
+    homes = {"Record": "._answer", "forget_everything": "._forget"}
     try:
-        from . import _answer, _sandbox
+        return getattr(import_module(homes.get(name, "._sandbox"), __name__), name)
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        raise ImportError(
-            f"setle.testing needs {package}: pip install 'setle-client[sandbox]'"
-        ) from error
-    globals().update(Answer=_answer.Answer, Record=_answer.Record, Sandbox=_sandbox.Sandbox)
-    return globals()[name]
+        needed = f"setle.testing needs {package}: pip install 'setle-client[sandbox]'"
+        raise ImportError(needed) from error

@@ -18,7 +18,7 @@ class Answer:
     Args:
         status: Any status from 200 to 599, documented or not.
         json: What the body holds as JSON, NaN included; None for no JSON.
-        body: The body as it goes over the wire, where *json* is None.
+        body: The body as it goes over the wire, text as UTF-8, where *json* is None.
         headers: Further headers; they win over the ones made here.
         delay: How long the answer takes, on top of the sandbox's delay.
         drip: If above 0, the body goes out byte by byte, this far apart.
@@ -31,20 +31,19 @@ class Answer:
     )
     # Field by field: before attrs 25.4 a class that is kw_only leaves no field out.
     json: Any = attrs.field(default=None, kw_only=True)
-    body: bytes = attrs.field(default=b"", kw_only=True)
+    body: bytes | str = attrs.field(default=b"", kw_only=True)
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], kw_only=True)
     delay: float = attrs.field(default=0.0, kw_only=True)
     drip: float = attrs.field(default=0.0, kw_only=True)
     hang_up: bool = attrs.field(default=False, kw_only=True)
 
-    @property
-    def content(self) -> bytes:
-        """The body as bytes."""
-        return (
-            self.body
-            if self.json is None
-            else json.dumps(self.json, separators=(",", ":")).encode()
-        )
+    content: bytes = attrs.field(init=False, repr=False, eq=False)
+    """The body as bytes; made at once, so that what is no JSON fails where it is written."""
+
+    @content.default
+    def _encoded(self) -> bytes:
+        text = self.body if self.json is None else json.dumps(self.json, separators=(",", ":"))
+        return text.encode() if isinstance(text, str) else text
 
     @property
     def outcome(self) -> int | None:
@@ -74,7 +73,7 @@ class Record:
     path: str
     status: int | None
     token: str | None
-    seconds: float
+    seconds: float = 0.0
 
     def __str__(self) -> str:
         token = f" token {self.token}" if self.token else ""

@@ -1,110 +1,46 @@
-"""The endpoints: Answers become responses."""
+"""Answers become responses."""
 
 import asyncio
-import json
 import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.requests import Request as ASGIRequest
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ._answer import Answer, nest_error
-
-# Only fields that Setle names in public; the values are made up.
-ESTATES = json.loads(Path(__file__).with_name("estates.json").read_bytes())
+from ._answer import Answer
+from ._routes import Request
 
 
-class Reply(Response):
-    """An `Answer` on its way."""
+def asgi(respond: Callable[[Request, str], Awaitable[Answer]]) -> ASGIApp:
+    """Return the application that sends what *respond* gives for a request and its raw path."""
 
-    def __init__(self, answer: Answer) -> None:
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        if answer.json is not None:
-            headers = {"content-type": "application/json; charset=utf-8"} | headers
-        super().__init__(answer.content, answer.status, headers)
-        self.answer = answer
-        if answer.hang_up:
-            self.headers["content-length"] = str(len(self.body) + 1)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it, or as much of it as the test wants."""
-        if self.answer.outcome is None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        at, asked = time.monotonic(), ASGIRequest(scope, receive)
+        query, headers, body = asked.query_params, asked.headers, await asked.body()
+        request = Request(asked.method, scope["path"], query, headers, body, at)
+        answer = await respond(request, scope["raw_path"].decode())
+        if answer.outcome is None:
             scope["state"]["transport"].abort()
-            message = await receive()
-            while message["type"] != "http.disconnect":
-                message = await receive()
-        elif self.body and (self.answer.hang_up or self.answer.drip > 0):
-            step = 1 if self.answer.drip > 0 else len(self.body)
-            head = {"status": self.status_code, "headers": self.raw_headers}
-            await send({"type": "http.response.start", **head})
-            for end in range(step, len(self.body) + 1, step):
-                if end > step:
-                    await asyncio.sleep(self.answer.drip)
-                # uvicorn closes the connection of a response that is left unfinished.
-                more = self.answer.hang_up or end < len(self.body)
-                part = bytes(self.body[end - step : end])
-                await send({"type": "http.response.body", "body": part, "more_body": more})
+            await receive()  # until uvicorn has noticed
         else:
-            await super().__call__(scope, receive, send)
+            await _response(answer)(scope, receive, send)
+
+    return app
 
 
-def application(
-    token: Callable[[Request], Awaitable[Answer]],
-    api: Callable[[Request, Answer], Awaitable[Answer]],
-    log: Callable[[Request, Answer], None],
-    listed: Any,
-) -> ASGIApp:
-    """
-    Return the ASGI application.
+def _response(answer: Answer) -> Response:
+    media_type = None if answer.json is None else "application/json; charset=utf-8"
+    whole = Response(answer.content, answer.status, answer.headers, media_type)
+    if not answer.hang_up and answer.drip <= 0:
+        return whole
+    # One byte short of what it announces, at which uvicorn closes the connection.
+    whole.headers["content-length"] = str(len(answer.content) + answer.hang_up)
+    return StreamingResponse(_parts(answer), answer.status, whole.headers)
 
-    Args:
-        token: Answers a token request.
-        api: Takes a request to a protected endpoint and what to answer if
-            its token is good; returns what to answer.
-        log: Is told of every other request.
-        listed: What lists the estates, as JSON.
-    """
-    granted_estates = Answer(json=listed)
 
-    async def access_token(request: Request) -> Reply:
-        return Reply(await token(request))
-
-    async def estates(request: Request) -> Reply:
-        return Reply(await api(request, granted_estates))
-
-    async def echo(request: Request) -> Reply:
-        media_type = request.headers.get("content-type", "application/octet-stream")
-        granted = Answer(body=await request.body(), headers={"content-type": media_type})
-        return Reply(await api(request, granted))
-
-    async def refuse(request: Request, error: Exception) -> Reply:
-        assert isinstance(error, HTTPException)  # noqa: S101  Starlette's signature is too wide
-        if error.status_code == 404:
-            message = f"Cannot {request.method} {request.url.path}"
-            answer = nest_error(404, message, "Not Found")
-        else:
-            answer = nest_error(error.status_code, error.detail)
-        log(request, answer)
-        return Reply(answer)
-
-    app = Starlette(
-        routes=[
-            Route("/v1/oauth/token", access_token, methods=["POST"]),
-            Route("/v1/estate/list", estates, methods=["GET"]),
-            # Not Setle's: takes a body, so that replaying one can be tested.
-            Route("/sandbox/echo", echo, methods=["POST"]),
-        ],
-        exception_handlers={HTTPException: refuse},
-    )
-
-    async def timed(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"]["arrived"] = time.monotonic()
-        await app(scope, receive, send)
-
-    return timed
+async def _parts(answer: Answer) -> AsyncIterator[bytes]:
+    step = 1 if answer.drip > 0 else len(answer.content)
+    for start in range(0, len(answer.content), step):
+        await asyncio.sleep(answer.drip if start else 0)
+        yield answer.content[start : start + step]

@@ -1,43 +1,44 @@
 """The stand-in for Setle: what it knows, decides and counts."""
 
 import asyncio
+import bisect
 import contextlib
-import os
-import secrets
-import time
-import uuid
+import json
 from collections import deque
-from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
 
-from starlette.datastructures import Headers
-from starlette.requests import Request
+import attrs
 
-from ._answer import Answer, Record, nest_error
-from ._app import ESTATES, application
-from ._ledger import Ledger
-from ._server import Server
+from ._answer import Answer, nest_error
+from ._app import asgi
+from ._ledger import UNAUTHORIZED, Ledger
+from ._routes import Answerable, Function, Request, Route, as_answer, described
+from ._server import File, Server
 
-CREDENTIALS = ("x-setle-client-id", "x-setle-client-secret")
-UNAUTHORIZED = nest_error(401, "Unauthorized")
+TOKEN = ("POST", "/v1/oauth/token")
+# Only fields that Setle names in public; the values are made up.
+ESTATES = json.loads(Path(__file__).with_name("estates.json").read_bytes())
 
 
+@attrs.define(kw_only=True, eq=False, repr=False, slots=False)
 class Sandbox(Ledger):
     """
     A stand-in for Setle, running between ``with`` and the end of its block.
 
-    ``POST /v1/oauth/token`` and ``GET /v1/estate/list`` answer as Setle does.
-    ``POST /sandbox/echo`` is not Setle's: it takes a token as well and returns
-    the body it got. All times are in seconds. Safe to use from any thread;
-    a process forked off can talk to the sandbox, but neither steer nor stop it.
+    ``POST /v1/oauth/token`` and ``GET /v1/estate/list`` answer as Setle does,
+    and each operation of the vendored description with an example; `route`
+    adds others. ``POST /sandbox/echo`` is not Setle's: it returns the body it
+    got. Any other path is a 404. All times are in seconds. Safe to use from any
+    thread; a process forked off can talk to it, but neither steer nor stop it.
 
     Args:
         lifetime: How long a token lives.
         delay: How long the token endpoint takes.
         port: Where on 127.0.0.1 it listens; 0 for any free port.
-        estates: What ``GET /v1/estate/list`` answers, as JSON; a few made-up
-            estates, unless given.
+        estates: What ``GET /v1/estate/list`` answers, as JSON; five made-up
+            ones unless given.
         on_answer: Called with the `Record` of each answer before it is sent, in
             the server's thread; the text of a record is a line for a log.
         ssl_certfile: Serve https with this certificate (PEM).
@@ -55,140 +56,136 @@ class Sandbox(Ledger):
     Source: Setle, "Create new Access Token", "Authentication" and "Quickstart".
     """
 
-    def __init__(
-        self,
-        *,
-        lifetime: float = 3600.0,
-        delay: float = 0.0,
-        port: int = 0,
-        estates: Any = ESTATES,
-        on_answer: Callable[[Record], object] | None = None,
-        ssl_certfile: str | os.PathLike[str] | None = None,
-        ssl_keyfile: str | os.PathLike[str] | None = None,
-    ) -> None:
-        super().__init__(on_answer)
-        self.lifetime: float = lifetime
-        self.delay: float = delay
-        self.same_token: bool = False
-        self.reject_api: bool = False
-        self.client_id: str = str(uuid.uuid4())
-        self.client_secret: str = secrets.token_hex(32)
-        self._estates = estates
-        self._listen = (port, ssl_certfile, ssl_keyfile)
-        self._server: Server | None = None
-        self._token_script = deque[Answer]()
-        self._api_script = deque[Answer]()
-        self._gates: list[asyncio.Event] = []
-        self._last_token = ""
-        self._ends: dict[str, float] = {}
+    delay: float = 0.0
+    port: int = 0
+    estates: Answerable = attrs.field(factory=lambda: ESTATES)
+    ssl_certfile: File = None
+    ssl_keyfile: File = None
+    reject_api: bool = attrs.field(default=False, init=False)
+    _server: Server = attrs.field(init=False)
+    _token_script: deque[Answer] = attrs.field(factory=deque, init=False)
+    _api_script: deque[Answer] = attrs.field(factory=deque, init=False)
+    _gates: list[asyncio.Event] = attrs.field(factory=list, init=False)
+    _routes: list[Route] = attrs.field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._routes += sorted(Route(*one) for one in described())
+        self.route("GET", "/v1/estate/list", self.estates)
+        self.route("POST", "/sandbox/echo", _echo)
 
     def __enter__(self) -> Self:
         """Start; the server answers when this returns."""
-        app = application(self._answer_token, self._answer_api, self._answered, self._estates)
-        self._server = Server(app, *self._listen)
+        self._server = Server(asgi(self._answer), self.port, self.ssl_certfile, self.ssl_keyfile)
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Cut all connections and stop."""
-        self._running.stop()
+    def __exit__(self, raised: object, *_: object) -> None:
+        """Cut all connections and stop; raise what the function of a route has raised."""
+        self._server.stop()
+        failures = [route._failure for route in self._routes if route._failure]
+        if failures and raised is None:
+            raise failures[0]
 
     @property
     def base_url(self) -> str:
         """Where it listens: ``http://127.0.0.1:PORT``, or ``https``."""
-        return self._running.base_url
+        if not hasattr(self, "_server"):
+            raise RuntimeError("the sandbox is not running; use it in a with statement")
+        return self._server.base_url
 
     @property
-    def _running(self) -> Server:
-        if self._server is None:
-            raise RuntimeError("the sandbox is not running; use it in a with statement")
-        return self._server
+    def environment(self) -> dict[str, str]:
+        """The variables with which ``setle.connect()`` talks to it, the secret among them."""
+        names = ("base_url", "client_id", "client_secret")
+        settings = {f"SETLE_{name.upper()}": str(getattr(self, name)) for name in names}
+        return settings | {"SETLE_TOKEN_STORE": "memory"}
 
-    def script_token(self, *answers: Answer) -> None:
+    def route(self, method: str, path: str, answer: Answerable | Function | None = None) -> Route:
+        """
+        Answer *method* at *path* to whoever has a token that is good.
+
+        A path that varies less goes first, as in OpenAPI; of equal ones the latest.
+
+        Args:
+            method: ``POST``, ``GET``, …
+            path: The path, with ``{name}`` for what varies, up to the next slash.
+            answer: The answer; or a dict or list, the JSON of a 200; or a
+                function, sync or async, that takes the `Request` and returns one
+                of these. What it raises is a 500, and is raised again at the end
+                of the ``with`` block. None for what is answered there already.
+
+        Returns:
+            The route, to script it and to look at its requests.
+
+        Raises:
+            LookupError: There is no *answer*, and nothing is answered there.
+            TypeError: *answer* is none.
+            ValueError: *path* is none, or the token endpoint's.
+        """
+        if (method.upper(), path) == TOKEN:
+            raise ValueError("the token endpoint is no route: it has script_token() and lifetime")
+        if answer is not None:
+            route = Route(method, path, answer)
+            bisect.insort_left(self._routes, route)
+            return route
+        for route in self._routes:
+            if (route.method, route.path) == (method.upper(), path):
+                return route
+        raise LookupError(f"nothing is answered to {method} {path} yet: give an answer")
+
+    def script_token(self, *answers: Answerable) -> None:
         """Give the next token requests these *answers*, in order of arrival."""
-        self._token_script.extend(answers)
+        self._token_script.extend(map(as_answer, answers))
 
-    def script_api(self, *answers: Answer) -> None:
-        """Give the next requests to protected endpoints these *answers*."""
-        self._api_script.extend(answers)
-
-    def revoke(self, token: str | None = None) -> None:
-        """Refuse *token*, or every token issued so far, from now on."""
-        if token is None:
-            self._ends.clear()
-        else:
-            self._ends.pop(token, None)
-
-    def rotate_secret(self) -> str:
-        """Return a new client secret, and refuse the old one; tokens stay good."""
-        self.client_secret = secrets.token_hex(32)
-        return self.client_secret
+    def script_api(self, *answers: Answerable) -> None:
+        """Give the next requests to any routes these *answers*, whatever their token."""
+        self._api_script.extend(map(as_answer, answers))
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
         """Let token requests that arrive in the ``with`` block wait for its end."""
-        server, gate = self._running, asyncio.Event()
+        gate = asyncio.Event()
         self._gates.append(gate)
         try:
             yield
         finally:
             self._gates.remove(gate)
-            server.call_soon(gate.set)
+            with contextlib.suppress(RuntimeError):  # it has stopped meanwhile
+                self._server.loop.call_soon_threadsafe(gate.set)
+
+    async def _answer(self, request: Request, raw_path: str) -> Answer:
+        if (request.method, request.path) == TOKEN:
+            return await self._answer_token(request)
+        for route in self._routes:
+            if taken := route._taken(request, raw_path):
+                return await self._answer_api(route, taken)
+        lost = nest_error(404, f"Cannot {request.method} {request.path}", "Not Found")
+        return self._answered(request, lost, "", "")
 
     async def _answer_token(self, request: Request) -> Answer:
         # Counted last: what a test does after `wait_for` is for later requests.
         scripted = self._token_script.popleft() if self._token_script else None
         gates = tuple(self._gates)
-        self._asked("token_requests")
+        self._count("token_requests")
         for gate in gates:
             await gate.wait()
         await asyncio.sleep(self.delay + (scripted.delay if scripted else 0.0))
-        token = ""
-        answer = scripted or self._refusal(request.headers)
-        if answer is None:
-            token, answer = self._issue()
-        self._answered(request, answer, token, "tokens_issued" if answer.outcome == 200 else "")
-        return answer
+        token, answer = ("", scripted) if scripted else self._grant(request.headers)
+        counter = "tokens_issued" if answer.outcome == 200 else ""
+        return self._answered(request, answer, token, counter)
 
-    def _refusal(self, headers: Headers) -> Answer | None:
-        missing = [f"{name} should not be empty" for name in CREDENTIALS if not headers.get(name)]
-        if missing:
-            return nest_error(400, missing, "Bad Request")
-        if [headers[name] for name in CREDENTIALS] != [self.client_id, self.client_secret]:
-            return UNAUTHORIZED
-        return None
-
-    def _issue(self) -> tuple[str, Answer]:
-        now = time.monotonic()
-        end = self._ends.get(self._last_token, now)
-        if not self.same_token or end <= now:
-            self._last_token, end = secrets.token_urlsafe(48), now + self.lifetime
-            self._ends[self._last_token] = end
-        left = round(end - now, 3)
-        grant = {
-            "access_token": self._last_token,
-            "expires_in": int(left) if left.is_integer() else left,
-            "token_type": "Bearer",
-        }
-        return self._last_token, Answer(json=grant)
-
-    async def _answer_api(self, request: Request, granted: Answer) -> Answer:
+    async def _answer_api(self, route: Route, request: Request) -> Answer:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if self._api_script:
-            answer = self._api_script.popleft()
-        elif (
-            not self.reject_api
-            and scheme.lower() == "bearer"
-            and self._ends.get(token, 0.0) > time.monotonic()
-        ):
-            answer = granted
-        else:
+        script = route._scripted or self._api_script
+        answer = script.popleft() if script else None
+        if answer is None and (self.reject_api or not self._is_good(scheme, token)):
             answer = UNAUTHORIZED
-        self._asked("api_requests")
+        self._count("api_requests")
+        answer = answer or await route._answer(request)
         await asyncio.sleep(answer.delay)
-        self._answered(request, answer, token, "api_rejections" if answer.outcome == 401 else "")
-        return answer
+        counter = "api_rejections" if answer.outcome == 401 else ""
+        return self._answered(request, answer, token, counter)
+
+
+async def _echo(request: Request) -> Answer:
+    media_type = request.headers.get("content-type", "application/octet-stream")
+    return Answer(body=request.body, headers={"content-type": media_type})

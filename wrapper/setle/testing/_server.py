@@ -6,8 +6,8 @@ import logging
 import os
 import socket
 import threading
+import time
 import weakref
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from starlette.types import ASGIApp
@@ -15,7 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-FilePath: TypeAlias = str | os.PathLike[str]
+File: TypeAlias = str | os.PathLike[str] | None
 
 # Room for 10,000 tasks that connect at once, as far as the kernel allows it.
 BACKLOG = 16_384
@@ -60,13 +60,16 @@ class _Listener(socket.socket):
         return any(connection.fileno() >= 0 for connection in self.accepted)
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    # As it was before a test froze time, in which no delay would end.
+    time = staticmethod(time.monotonic)
+
+
 class Server:
     """An ASGI application on 127.0.0.1; at *port* 0, at one that the kernel chooses."""
 
-    def __init__(
-        self, app: ASGIApp, port: int, certfile: FilePath | None, keyfile: FilePath | None
-    ) -> None:
-        self._config = Config(
+    def __init__(self, app: ASGIApp, port: int, certfile: File, keyfile: File) -> None:
+        config = Config(
             app,
             http=_Protocol,
             ws="none",
@@ -77,48 +80,38 @@ class Server:
             ssl_certfile=certfile,
             ssl_keyfile=keyfile,
         )
-        self._config.load()
+        config.load()
         self._state = ServerState()
-        self._pid = os.getpid()
         self._socket = _Listener(port)
         # Named, because another loop the user prefers would not call accept().
-        self._loop = asyncio.SelectorEventLoop()
+        self.loop = _Loop()
         self._thread = threading.Thread(
-            target=self._loop.run_forever, name="setle-sandbox", daemon=True
+            target=self.loop.run_forever, name="setle-sandbox", daemon=True
         )
-        scheme = "http" if self._config.ssl is None else "https"
+        scheme = "http" if config.ssl is None else "https"
         self.base_url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
-        _RUNNING.add(self)
-
-    async def _listen(self) -> asyncio.Server:
-        return await self._loop.create_server(
-            lambda: _Protocol(self._config, self._state, {}),
+        listening = self.loop.create_server(
+            lambda: _Protocol(config, self._state, {}),
             sock=self._socket,
-            ssl=self._config.ssl,
+            ssl=config.ssl,
             backlog=BACKLOG,
         )
-
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        """Run *callback* in the server's loop, unless that has ended or is another process's."""
-        if os.getpid() == self._pid and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(callback)
+        self._server = asyncio.run_coroutine_threadsafe(listening, self.loop).result()
+        _RUNNING.add(self)
 
     def stop(self) -> None:
         """Cut all connections and end the thread; in a forked child, do nothing."""
-        if os.getpid() != self._pid:
-            return
-        _RUNNING.discard(self)
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._close(), self.loop).result()
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join()
+            self.loop.close()
 
     async def _close(self) -> None:
         # asyncio leaks a connection that it accepted in the turn of the loop before
         # the server is closed, so accept no more and let a turn pass.
-        self._loop.remove_reader(self._socket)
+        self.loop.remove_reader(self._socket)
         await asyncio.sleep(0)
         self._server.close()
         for connection in list(self._state.connections):

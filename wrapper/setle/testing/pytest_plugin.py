@@ -19,6 +19,15 @@ def setle_sandbox() -> "Iterator[Sandbox]":
         yield sandbox
 
 
+@pytest.fixture
+def setle_environment(setle_sandbox: "Sandbox", monkeypatch: pytest.MonkeyPatch) -> "Sandbox":
+    """The same, and the environment says so: ``setle.connect()`` talks to it."""
+    monkeypatch.delenv("SETLE_CLIENT_SECRET_FILE", raising=False)
+    for name, value in setle_sandbox.environment.items():
+        monkeypatch.setenv(name, value)
+    return setle_sandbox
+
+
 @pytest.fixture(autouse=True)
 def setle_isolation() -> None:
     """
