@@ -97,7 +97,8 @@ class Sandbox(Ledger):
         """The variables with which ``setle.connect()`` talks to it, the secret among them."""
         names = ("base_url", "client_id", "client_secret")
         settings = {f"SETLE_{name.upper()}": str(getattr(self, name)) for name in names}
-        return settings | {"SETLE_TOKEN_STORE": "memory"}
+        # Whatever else was set gives way.
+        return settings | {"SETLE_CLIENT_SECRET_FILE": "", "SETLE_TOKEN_STORE": "memory"}
 
     def route(self, method: str, path: str, answer: Answerable | Function | None = None) -> Route:
         """

@@ -22,7 +22,6 @@ def setle_sandbox() -> "Iterator[Sandbox]":
 @pytest.fixture
 def setle_environment(setle_sandbox: "Sandbox", monkeypatch: pytest.MonkeyPatch) -> "Sandbox":
     """The same, and the environment says so: ``setle.connect()`` talks to it."""
-    monkeypatch.delenv("SETLE_CLIENT_SECRET_FILE", raising=False)
     for name, value in setle_sandbox.environment.items():
         monkeypatch.setenv(name, value)
     return setle_sandbox
