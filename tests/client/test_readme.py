@@ -27,7 +27,7 @@ def test_an_example_runs(sandbox: Sandbox, settings: dict[str, Any], number: int
     exec(compile(EXAMPLES[number], f"example {number + 1}", "exec"), settings)
     for name, value in settings.items():
         if name.startswith("test_") and callable(value):
-            value(setle_sandbox=sandbox)
+            value(setle_environment=sandbox)  # which the settings are
 
 
 def test_the_first_example_lists_what_can_be_renovated(
