@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import assert_type
+from typing import Any, assert_type
 
 import httpx
 
@@ -148,8 +148,24 @@ def package() -> None:
     assert_type(setle.__version__, str)
 
 
+def answered(request: setle.testing.Request) -> dict[str, Any]:
+    assert_type(request.path_params["id"], str)
+    assert_type(request.body, bytes)
+    return {"id": request.path_params["id"]}
+
+
+async def answered_later(request: setle.testing.Request) -> setle.testing.Answer:
+    return setle.testing.Answer(201, json=request.json(), body="text")
+
+
 def in_tests(setle_sandbox: setle.testing.Sandbox) -> None:
     setle_sandbox.script_token(setle.testing.Answer(503), setle.testing.Answer(json={}))
     assert_type(setle_sandbox.log, list[setle.testing.Record])
     assert_type(setle_sandbox.token_requests, int)
+    setle_sandbox.wait_for(token_requests=0, timeout=1)
+    route = setle_sandbox.route("GET", "/v1/estate/{id}", answered)
+    setle_sandbox.route("POST", "/v1/estate", answered_later).script({"id": "1"})
+    assert_type(route, setle.testing.Route)
+    assert_type(route.requests, list[setle.testing.Request])
+    assert_type(setle_sandbox.environment, dict[str, str])
     forget_everything()
