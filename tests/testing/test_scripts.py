@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from freezegun import freeze_time
 
 from setle.testing import Answer, Sandbox
 
@@ -103,6 +104,13 @@ def test_delay(sandbox: Sandbox, client: httpx.Client) -> None:
     assert scripted - asked >= 0.1
     assert own - scripted >= 0.05
     assert api - own >= 0.05
+
+
+def test_delay_in_frozen_time(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A delay ends although the clocks of the test stand still."""
+    sandbox.delay = 0.01
+    with freeze_time():
+        assert client.post(TOKEN, timeout=5).status_code == 400
 
 
 def test_hold(sandbox: Sandbox, client: httpx.Client) -> None:
