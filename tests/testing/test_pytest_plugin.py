@@ -36,7 +36,7 @@ def test_fixture(pytester: pytest.Pytester) -> None:
             assert httpx.post(setle_sandbox.base_url + "/v1/oauth/token").status_code == 400
         """
     )
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess("-W", "error").assert_outcomes(passed=2)
 
 
 def test_environment(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test(client, status):
         assert not caught.value.held_back
 """
     )
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=12)
+    pytester.runpytest_inprocess("-W", "error").assert_outcomes(passed=12)
 
 
 def test_a_mocked_token_does_not_reach_the_next_test(pytester: pytest.Pytester) -> None:
@@ -122,7 +122,7 @@ def test(client, token):
     assert sent == f"Bearer {token}"
 """
     )
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=4)
+    pytester.runpytest_inprocess("-W", "error").assert_outcomes(passed=4)
 
 
 def test_tests_may_share_a_token(pytester: pytest.Pytester) -> None:
@@ -142,7 +142,7 @@ def test(token):
     assert sent == "Bearer first"
 """
     )
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess("-W", "error").assert_outcomes(passed=2)
 
 
 def test_a_callable_that_failed_is_called_again(sandbox: Sandbox) -> None:
