@@ -1,10 +1,7 @@
 """The base URL: where the secret and the token go, and nowhere else."""
 
-import ipaddress
 import os
 import re
-
-import httpx
 
 from .._errors import ConfigurationError
 
@@ -22,6 +19,8 @@ def checked_base_url(base_url: str | None) -> str:
         ConfigurationError: It cannot be used. The message does not show it, as it may hold
             a password.
     """
+    import httpx  # here, as the command line takes the default only
+
     setting = "base_url" if base_url is not None else "SETLE_BASE_URL"
     if base_url is None:
         base_url = os.environ.get(setting, "").strip() or DEFAULT_BASE_URL
@@ -43,6 +42,8 @@ def checked_base_url(base_url: str | None) -> str:
 
 def is_loopback(host: str) -> bool:
     """Tell whether *host* is this machine, by its name or address."""
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
