@@ -1,0 +1,5 @@
+"""``python -m setle`` is the command ``setle``."""
+
+from .cli import main
+
+main()
