@@ -31,9 +31,6 @@ $(READY): requirements-dev.lock pyproject.toml
 demo: $(READY) ## See it work: thousands of calls through roll-overs, a blip and a revocation
 	@$(BIN)/python -m demo
 
-token: $(READY) ## Ask the real service for a token; print lifetime and fingerprint
-	@$(BIN)/python -m benchmarks.token
-
 test: $(READY) ## Run the tests, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile

@@ -1,1 +1,1 @@
-"""What `make demo`, `make token` and `make bench` run; not shipped."""
+"""What `make demo` and `make bench` run; not shipped."""
