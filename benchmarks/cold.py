@@ -6,9 +6,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryDirectory
 
 import setle
+from setle._endpoint.base_url import DEFAULT_BASE_URL
 
 from ._measure import Effort, Figure, Pairs, interleaved
 from .sandbox import RemoteSandbox, remote_sandbox
@@ -35,6 +38,7 @@ answer = client.post("/v1/oauth/token", headers=headers).raise_for_status().json
 headers = {"Authorization": f"Bearer {answer['access_token']}"}
 client.get("/v1/estate/list", headers=headers).raise_for_status()
 """
+_COMMAND = "from setle.cli import main; main()"
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
@@ -48,11 +52,45 @@ def measure(effort: Effort) -> Iterator[Figure]:
         target="<= 0.3 x",
         reached=lambda figure: figure.ratio <= 0.3,
     )
+    yield from _commands(rounds)
     with remote_sandbox() as sandbox:
         yield _first_call(sandbox, rounds)
     with remote_sandbox(delay=_DELAY) as sandbox:
         yield _herd(sandbox, effort, f"{_THREADS} threads", _wait_in_threads)
         yield _herd(sandbox, effort, f"{_TASKS:,} tasks", _wait_in_tasks)
+
+
+def _commands(rounds: int) -> Iterator[Figure]:
+    credentials = setle.ClientCredentials("an-id", "a-secret")
+    with TemporaryDirectory() as folder:
+        end = datetime.now(UTC) + timedelta(hours=1)
+        token = setle.AccessToken("a-token", end, 3600.0)
+        setle.FileTokenStore(folder).save(credentials.key(DEFAULT_BASE_URL), token)
+        settings = {
+            "SETLE_CLIENT_ID": credentials.client_id,
+            "SETLE_CLIENT_SECRET": credentials.client_secret,
+            "SETLE_TOKEN_STORE": f"file:{folder}",
+        }
+
+        def command(*arguments: str) -> float:
+            return _run(_COMMAND, *arguments, settings=settings)
+
+        yield Figure.of(
+            interleaved(lambda: command("token"), lambda: _run("import httpx"), rounds=rounds),
+            "setle token, stored",
+            "import httpx",
+            "What a script pays for a token that is there; Python itself included.",
+            target="<= 0.8 x",
+            reached=lambda figure: figure.ratio <= 0.8,
+        )
+        yield Figure.of(
+            interleaved(lambda: command("--help"), lambda: _run("import httpx"), rounds=rounds),
+            "setle --help",
+            "import httpx",
+            "What somebody waits who looks it up; Python itself included.",
+            target="<= 1.0 x",
+            reached=lambda figure: figure.ratio <= 1.0,
+        )
 
 
 def _first_call(sandbox: RemoteSandbox, rounds: int) -> Figure:
@@ -68,14 +106,16 @@ def _first_call(sandbox: RemoteSandbox, rounds: int) -> Figure:
     )
 
 
-def _run(program: str, *arguments: str) -> float:
+def _run(program: str, *arguments: str, settings: Mapping[str, str] | None = None) -> float:
     """Return how long a new interpreter takes for *program*, in seconds."""
     foreign = ("SETLE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     env = {
         name: value for name, value in os.environ.items() if not name.upper().startswith(foreign)
     }
+    env |= settings or {}
+    command = [sys.executable, "-c", program, *arguments]
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program, *arguments], env=env, check=True)
+    subprocess.run(command, env=env, stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - began
 
 
