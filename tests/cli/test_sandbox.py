@@ -3,8 +3,10 @@
 import signal
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
+import pytest
 
 from .conftest import Run, start
 
@@ -38,6 +40,21 @@ def test_runs_until_interrupted(tmp_path: Path) -> None:
     assert first.split()[-1] == second.split()[-1]  # the fingerprint
     assert settings["SETLE_CLIENT_SECRET"] not in err.decode()
     assert grant["access_token"] not in err.decode()
+
+
+def test_an_interrupt_frees_the_port(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is interrupted, another one can be there at once."""
+
+    class Interrupted:
+        def wait(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("setle.cli._sandbox.threading", SimpleNamespace(Event=Interrupted))
+    first = run("sandbox")
+    port = first.text.splitlines()[0].rpartition(":")[2]
+    again = run("sandbox", "--port", port)
+    assert (first.status, again.status) == (130, 130)
+    assert first.text.splitlines()[0] == again.text.splitlines()[0]
 
 
 def test_a_port_that_is_taken(run: Run) -> None:
