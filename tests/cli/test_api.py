@@ -144,6 +144,17 @@ def test_what_cannot_be_sent(settings: Sandbox, run: Run, args: list[str]) -> No
     assert settings.api_requests == 0
 
 
+@pytest.mark.parametrize("header", ["X: shown\r\nY: 1", "X: shöwn"])
+def test_a_header_that_cannot_be_sent_is_not_shown(
+    settings: Sandbox, run: Run, header: str
+) -> None:
+    """It may hold a key, and is in no traceback either."""
+    done = run("--debug", "api", ESTATES, "-H", header)
+    assert done.status == 2
+    assert "Traceback" in done.err
+    assert header[3:8] not in done.err
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -68,8 +68,8 @@ def api(
                 rest = [it for it in response.headers.multi_items() if "authorization" not in it[0]]
                 click.echo("\n".join(map(printable, [*head, *map(": ".join, rest), ""])))
             _show(response.iter_bytes(), response.encoding or "utf-8")
-    except (httpx.LocalProtocolError, UnicodeEncodeError) as error:
-        raise Failure("HTTP can send no such method or header; see -X and -H", UNUSABLE) from error
+    except (httpx.LocalProtocolError, UnicodeEncodeError):  # whose text holds the header
+        raise Failure("HTTP can send no such method or header; see -X and -H", UNUSABLE) from None
     except httpx.RequestError as error:
         said = f"no answer from {url.host} ({str(error) or type(error).__name__})"
         raise Failure(f"{said}; 'setle doctor' looks for the cause", UNAVAILABLE) from error
