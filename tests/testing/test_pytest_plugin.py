@@ -247,3 +247,10 @@ def test_names() -> None:
     assert all(getattr(setle.testing, name) for name in setle.testing.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Sandcastle'"):
         _ = setle.testing.Sandcastle
+
+
+def test_module_is_the_command() -> None:
+    """`python -m setle.testing` is `setle sandbox`, options and all."""
+    command = [sys.executable, "-m", "setle.testing", "--help"]
+    ran = subprocess.run(command, capture_output=True, check=True, text=True, timeout=30)
+    assert ran.stdout.startswith("Usage: setle sandbox [OPTIONS]")
