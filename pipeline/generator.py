@@ -3,14 +3,16 @@
 import json
 import os
 import re
-import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from pipeline import PipelineError
 from pipeline.alias import reveal
 from pipeline.checks import check_versions, load_config
+from pipeline.processes import processes
 from pipeline.spec import OVERLAY
 
 __all__ = ["CONFIG", "HEADER", "PACKAGE", "render"]
@@ -88,25 +90,33 @@ def render(
 
 
 def _run_generator(package: Path, config: Path, path: str) -> list[str]:
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"]
+    command = ["generate", "--fail-on-warning", "--config", str(config.resolve())]
     command += ["--meta", "none", "--path", _INPUT, "--output-path", package.name]
-    result = subprocess.run(
-        [*command, "--config", str(config.resolve())],
-        cwd=package.parent,
-        # A plain traceback: its last line is the error, the boxed one wraps it.
-        env={**os.environ, "PATH": path, "PYTHONUTF8": "1", "TYPER_STANDARD_TRACEBACK": "1"},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    with processes(1, _begin, package.parent, path) as pool:
+        try:
+            status, said = pool.submit(_generate, command).result()
+        except Exception as error:  # noqa: BLE001 - whatever the generator raised, or died of
+            status, said = 1, f"{type(error).__name__}: {error}"
     # Python's own warnings come with status 0.
-    if not result.returncode and not result.stderr.strip():
+    if not status and not said.strip():
         return []
-    causes = list(_causes(result.stderr)) or [
-        result.stderr.strip() or f"status {result.returncode}"
-    ]
+    causes = list(_causes(said)) or [said.strip() or f"status {status}"]
     remedy = f"correct the spec in {OVERLAY}, or {CONFIG}"
     return [f"openapi-python-client: {reveal(cause)}; {remedy}" for cause in causes]
+
+
+def _begin(folder: Path, path: str) -> None:
+    os.chdir(folder)
+    os.environ["PATH"] = path
+
+
+def _generate(command: list[str]) -> tuple[int, str]:
+    """Return the status of the generator's *command*, and what it says on stderr."""
+    from openapi_python_client.cli import app
+
+    said = StringIO()
+    with redirect_stdout(StringIO()), redirect_stderr(said):
+        return app(command, standalone_mode=False) or 0, said.getvalue()
 
 
 def _causes(said: str) -> list[str]:

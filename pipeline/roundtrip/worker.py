@@ -1,16 +1,13 @@
-"""
-Call a share of a client's operations, in a process whose ``setle_api`` is that client.
-
-Reads the task from its standard input and writes a line of JSON for each
-operation: how many are through, and what differs.
-"""
+"""Call a client's operations, in a process whose ``setle_api`` is that client."""
 
 import asyncio
 import importlib
-import json
+import os
 import pkgutil
 import re
 import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +15,13 @@ import httpx
 
 from pipeline.roundtrip.caller import Caller, Exchange
 from pipeline.roundtrip.calls import Operation
+from pipeline.roundtrip.compare import Difference
 
+__all__ = ["begin", "described", "differences", "look_over", "modules"]
+
+_task: list[Any] = []
 _ROUTE = re.compile(r'"method": "(\w+)",\s+"url": "([^"]*)"')
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 def modules(package: Path) -> dict[tuple[str, str], list[str]]:
@@ -42,52 +43,98 @@ def described(spec: Any) -> list[tuple[str, str]]:
     return [
         (method, path)
         for path, item in spec["paths"].items()
-        for method in METHODS
+        for method in _METHODS
         if isinstance(item, dict) and method in item
     ]
 
 
-async def main() -> None:
-    """Do the task."""
-    task = json.load(sys.stdin)
-    spec, share, shares = task["spec"], task["share"], task["shares"]
-    raised = {tuple(one) for one in task["raised"]}
-    import setle
-    import setle_api
+def begin(spec: Any, raised: Iterable[tuple[str, str]], paths: list[str]) -> None:
+    """
+    Make this process one whose ``setle`` and ``setle_api`` are those below *paths*.
 
-    package = Path(setle_api.__file__).parent
-    if share == 0:
-        _import_all(package)
-    known = modules(package)
-    exchange = Exchange()
-    clients = await _clients(setle, setle_api, exchange, tells=share == 0)
-    caller = Caller(spec, exchange, clients)
-    for method, path in described(spec)[share::shares]:
-        operation = f"{method.upper()} {path}"
-        names = known.get((method, _bare(path)), [])
+    Args:
+        spec: The description.
+        raised: Operation and status of the answers that the rules leave to be raised.
+        paths: The folders that hold the two.
+    """
+    for name in [name for name in os.environ if name.startswith("SETLE_")]:
+        del os.environ[name]
+    sys.dont_write_bytecode = True
+    sys.path[:0] = paths
+    _task[:] = spec, set(raised)
+
+
+def look_over() -> list[tuple[str, list[Difference]]]:
+    """Return what stands in the way of a module of the client, or of a token."""
+    return list(_worker().look_over())
+
+
+def differences(operation: tuple[str, str]) -> tuple[str, list[Difference]]:
+    """Return *operation*, method and path, by its name, and where it is not as described."""
+    method, path = operation
+    return f"{method.upper()} {path}", _worker().differences(method, path)
+
+
+@cache
+def _worker() -> "Worker":
+    return Worker(*_task)
+
+
+class Worker:
+    """
+    Calls operations with the client that this process imports.
+
+    Args:
+        spec: The description.
+        raised: Operation and status of the answers that the rules leave to be raised.
+    """
+
+    def __init__(self, spec: Any, raised: set[tuple[str, str]]) -> None:
+        import setle
+        import setle_api
+
+        self.spec, self.raised, self.runner = spec, raised, asyncio.Runner()
+        self.package = Path(setle_api.__file__).parent
+        self.modules = modules(self.package)
+        exchange = Exchange()
+        clients, self.no_token = self.runner.run(_clients(setle, setle_api, exchange))
+        self.caller = Caller(spec, exchange, clients)
+
+    def differences(self, method: str, path: str) -> list[Difference]:
+        """Return where calls of the operation *method* *path* differ from the description."""
+        key = (method, _bare(path))
+        names = self.modules.get(key, [])
         if not names:
-            _tell(operation, [("name", "an endpoint", "there is none")])
-            continue
-        alike = [one for one in described(spec) if (one[0], _bare(one[1])) == (method, _bare(path))]
+            return [Difference("name", "an endpoint", "there is none")]
+        alike = [one for one in described(self.spec) if (one[0], _bare(one[1])) == key]
         name = names[min(alike.index((method, path)), len(names) - 1)]
-        item = spec["paths"][path]
+        item = self.spec["paths"][path]
         try:
             module = importlib.import_module(name)
         except Exception as error:  # noqa: BLE001 - of generated code
-            _tell(operation, [("import", name, f"{type(error).__name__}: {error}")])
-            continue
-        left = frozenset(status for told, status in raised if told == operation)
+            return [Difference("import", name, f"{type(error).__name__}: {error}")]
+        left = frozenset(one for told, one in self.raised if told == f"{method.upper()} {path}")
         this = Operation(method, path, item, item[method], module, left)
         try:
-            _tell(operation, await caller.differences(this))
+            return self.runner.run(self.caller.differences(this))
         except Exception as error:  # noqa: BLE001 - of a description that says what nobody foresaw
-            _tell(operation, [("the round trip", "values", f"{type(error).__name__}: {error}")])
+            return [Difference("the round trip", "values", f"{type(error).__name__}: {error}")]
+
+    def look_over(self) -> Iterator[tuple[str, list[Difference]]]:
+        """Import every module of the client; yield what stands in its way."""
+        for module in pkgutil.walk_packages([str(self.package)], "setle_api."):
+            try:
+                importlib.import_module(module.name)
+            except Exception as error:  # noqa: BLE001 - of generated code
+                told = f"{type(error).__name__}: {error}"
+                yield module.name, [Difference("import", "a module", told)]
+        if self.no_token:
+            told = f"setle gets no token with this client: {self.no_token}"
+            yield "", [Difference("", "", told)]
 
 
-async def _clients(
-    setle: Any, setle_api: Any, exchange: Exchange, *, tells: bool
-) -> tuple[Any, Any]:
-    """Return a client for calls and one for calls in asyncio, both with a token at hand."""
+async def _clients(setle: Any, setle_api: Any, exchange: Exchange) -> tuple[tuple[Any, Any], str]:
+    """Return a client for calls and one for calls in asyncio, and why they get no token."""
     args = {"transport": httpx.MockTransport(exchange.handle)}
     own = setle.ClientCredentials("the-id", "the-secret")
     try:
@@ -96,26 +143,8 @@ async def _clients(
         await pair[1].get_async_httpx_client().get("/")
     except setle.SetleError as error:
         # Whoever is to adapt the wrapper needs the new client.
-        if tells:
-            _tell("", [("", "", f"setle gets no token with this client: {error}")])
         keywords = {"raise_on_unexpected_status": True, "httpx_args": args}
         url = "https://setle.example"
         client = setle_api.AuthenticatedClient
-        pair = client(url, token="", **keywords), client(url, token="", **keywords)
-    return pair
-
-
-def _import_all(package: Path) -> None:
-    for module in pkgutil.walk_packages([str(package)], "setle_api."):
-        try:
-            importlib.import_module(module.name)
-        except Exception as error:  # noqa: BLE001 - of generated code
-            _tell(module.name, [("import", "a module", f"{type(error).__name__}: {error}")])
-
-
-def _tell(operation: str, found: list[Any]) -> None:
-    print(json.dumps([operation, found]), flush=True)
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
+        return (client(url, token="", **keywords), client(url, token="", **keywords)), str(error)
+    return pair, ""
