@@ -145,9 +145,10 @@ def test_every_page_of_an_index_is_read(tmp_path: Path) -> None:
 
 
 def test_a_webhook_of_which_nothing_is_told_is_noted(
-    one_endpoint: Path, capsys: pytest.CaptureFixture[str]
+    one_endpoint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exported with `paths: {}`, it would be lost without a word."""
+    monkeypatch.setattr(vendor, "show", lambda *_: 0)  # it generates two clients
     head = THINGS[: THINGS.index("paths:")]
     answers: dict[str, Answer] = {
         "/llms.txt": "- [T](t.md)\n- [thing.created](w.md)\n- [E](e.md)\n",
