@@ -33,7 +33,7 @@ demo: $(READY) ## See it work: thousands of calls through roll-overs, a blip and
 
 test: $(READY) ## Run the tests, with branch coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist worksteal
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

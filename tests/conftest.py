@@ -2,6 +2,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import setle._time
 from setle.testing import Sandbox
 from setle_api import AuthenticatedClient
 from tests.support import Clock, join_refreshes
+from tests.support.measuring import unmeasured
+
+UNMEASURED = {"benchmarks", "chaos", "demo", "pipeline", "processes"}
 
 # Whoever starts the tests in the background may have SIGINT ignored, and what the tests start
 # and interrupt would inherit that.
@@ -26,6 +30,14 @@ def _one_root(tmp_path_factory: pytest.TempPathFactory) -> None:
     trustme.CA().cert_pem.write_to_path(str(root))
     root.parent.chmod(0o755)  # some tests are somebody else for a while
     os.environ["SSL_CERT_FILE"] = str(root)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unmeasured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Coverage is measured of the wrapper alone, and by the tests of it."""
+    folder = request.path.relative_to(Path(__file__).parent).parts[0]
+    with unmeasured() if folder in UNMEASURED else nullcontext():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,30 +1,13 @@
 """A scratch copy of what the pipeline reads and writes: no test runs it on the working tree."""
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import coverage
 import pytest
 
 from tests.pipeline import serving
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _unmeasured() -> Iterator[None]:
-    """Coverage is measured of the wrapper alone, and takes a third of what the pipeline takes."""
-    measuring = coverage.Coverage.current()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
-            patch.delenv(name)
-        if measuring is not None:
-            measuring.stop()
-        yield
-        if measuring is not None:
-            measuring.start()
 
 
 @pytest.fixture
