@@ -24,7 +24,7 @@ import setle
 from setle import _time
 from setle._time import Instant
 from setle.testing import Answer, Sandbox
-from tests.support import Clock, credentials_of, join_refreshes, source_of
+from tests.support import Clock, credentials_of, eventually, join_refreshes, source_of
 from tests.support.processes import cold_processes
 from tests.support.valkey import SERVERS, Valkey, free_port
 
@@ -39,7 +39,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield running.url
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(scope="module", params=SERVERS)
 def program(request: pytest.FixtureRequest) -> str:
     """What to run for a server, of either kind."""
     program: str = request.param
@@ -530,17 +530,31 @@ def test_untrusted_certificate(
     assert len(warnings_of(caplog)) == 1
 
 
-@pytest.fixture
-def cluster(program: str) -> Iterator[Valkey]:
-    """A cluster of one, which holds all slots."""
+@contextmanager
+def cluster_of_one(program: str) -> Iterator[Valkey]:
+    """A cluster of one, which is to hold all slots."""
     # Its own choice of a second port may be beyond the last there is.
     options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with Valkey(*options, program=program) as running:
         with running.client() as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
-            while client.cluster("info")["cluster_state"] != "ok":
-                pass  # it takes a moment; each look is a round trip
         yield running
+
+
+@pytest.fixture(scope="module")
+def ready_cluster(program: str) -> Iterator[Valkey]:
+    """One that takes commands, which it does after two seconds."""
+    with cluster_of_one(program) as running:
+        with running.client() as client:
+            eventually(lambda: client.cluster("info")["cluster_state"] == "ok")
+        yield running
+
+
+@pytest.fixture
+def cluster(ready_cluster: Valkey) -> Valkey:
+    """An empty cluster."""
+    ready_cluster.flush()
+    return ready_cluster
 
 
 def test_cluster(sandbox: Sandbox, cluster: Valkey) -> None:
@@ -563,8 +577,7 @@ def test_sentinel(sandbox: Sandbox, tmp_path: Path, program: str) -> None:
         Valkey("--replicaof", f"127.0.0.1 {primary.port}", program=program) as replica,
         replica.client() as there,
     ):
-        while there.info("replication")["master_link_status"] != "up":
-            pass  # it takes a moment; each look is a round trip
+        eventually(lambda: there.info("replication")["master_link_status"] == "up")
         config.write_text(
             f"sentinel monitor ours 127.0.0.1 {primary.port} 1\n"
             "sentinel down-after-milliseconds ours 500\n"
@@ -578,11 +591,9 @@ def test_sentinel(sandbox: Sandbox, tmp_path: Path, program: str) -> None:
                 stores = [setle.RedisTokenStore(client) for _ in range(2)]
                 tokens = {source_of(sandbox, store=each).get_token().value for each in stores}
                 assert len(tokens) == sandbox.token_requests == 1
-                while not there.dbsize():
-                    pass  # until the replica has the token; as above
+                eventually(there.dbsize)  # until the replica has the token
                 primary.kill()
-                while _port_of_the_primary(sentinel) != replica.port:
-                    pass  # until the sentinel has seen to it; as above
+                eventually(lambda: _port_of_the_primary(sentinel) == replica.port)
                 store = setle.RedisTokenStore(client)
                 assert source_of(sandbox, store=store).get_token().value in tokens
             for each in sentinel.sentinels:
@@ -838,8 +849,7 @@ def test_busy_server(sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCapture
         looping = threading.Thread(target=loop)
         looping.start()
         with suppress(redis.ResponseError):
-            while client.ping():
-                pass  # it takes a moment; each look is a round trip
+            eventually(lambda: not client.ping())
         (said,) = warning_of(valkey, sandbox, caplog)
         assert f"load failed (BUSY: 127.0.0.1:{valkey.port})" in said
         client.script_kill()
@@ -855,8 +865,7 @@ def test_server_that_cannot_save(
         client.config_set("save", "3600 1")
         Path(client.config_get("dir")["dir"], "dump.rdb").mkdir()
         client.bgsave()
-        while client.info("persistence")["rdb_last_bgsave_status"] != "err":
-            pass  # it takes a moment; each look is a round trip
+        eventually(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
         (said,) = warning_of(valkey, sandbox, caplog)
         assert f"lock failed (MISCONF: 127.0.0.1:{valkey.port})" in said
     assert sandbox.token_requests == 1
@@ -916,9 +925,12 @@ def test_restarted_server(
         assert len(warnings_of(caplog)) <= 1
 
 
-def test_dead_cluster_is_left_alone(cluster: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_cluster_is_left_alone(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a cluster's client raises then is no RedisError."""
-    with closing(redis.RedisCluster("127.0.0.1", cluster.port, socket_timeout=0.5)) as client:
+    with ExitStack() as ends:
+        cluster = ends.enter_context(cluster_of_one(program))
+        client = redis.RedisCluster("127.0.0.1", cluster.port, socket_timeout=0.5)
+        ends.enter_context(closing(client))
         store = setle.RedisTokenStore(client)
         cluster.kill()
         with pytest.raises(OSError, match=r"Exception|Error"):
