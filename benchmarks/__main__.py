@@ -28,7 +28,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--quick", action="store_true", help="two rounds each, to see it work")
+    parser.add_argument("--quick", action="store_true", help="one round each, to see it work")
     options = parser.parse_args()
 
     from rich.console import Console

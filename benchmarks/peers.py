@@ -88,7 +88,7 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-    parser.add_argument("--quick", action="store_true", help="two rounds each, to see it work")
+    parser.add_argument("--quick", action="store_true", help="one round each, to see it work")
     options = parser.parse_args()
 
     # Some libraries have no other way to be told; nothing here goes further than loopback.

@@ -44,7 +44,7 @@ def test_measures_everything_against_a_baseline(tmp_path: Path) -> None:
         assert figure.keys() == {field.name for field in attrs.fields(Figure)}
         assert figure["ours"] > 0
         assert figure["baseline"] > 0
-        assert figure["rounds"] >= 2
+        assert figure["rounds"] >= 1
         assert figure["means"] in done.stdout
         assert figure["target"] in done.stdout
         assert (figure["reached"] is None) == (not figure["target"])
