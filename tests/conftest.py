@@ -1,3 +1,4 @@
+import gc
 import logging
 import os
 import signal
@@ -21,6 +22,14 @@ UNMEASURED = {"benchmarks", "chaos", "demo", "pipeline", "processes"}
 # Whoever starts the tests in the background may have SIGINT ignored, and what the tests start
 # and interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _frozen() -> Iterator[None]:
+    """Spare each collection of garbage what was imported, which takes 0.2 s each time."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
