@@ -41,8 +41,15 @@ def _one_root(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["SSL_CERT_FILE"] = str(root)
 
 
+@pytest.fixture(name="unmeasured")
+def _unmeasured_test() -> Iterator[None]:
+    """For a test of many processes, or of places that other tests pass as well."""
+    with unmeasured():
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _unmeasured(request: pytest.FixtureRequest) -> Iterator[None]:
+def _unmeasured_folder(request: pytest.FixtureRequest) -> Iterator[None]:
     """Coverage is measured of the wrapper alone, and by the tests of it."""
     folder = request.path.relative_to(Path(__file__).parent).parts[0]
     with unmeasured() if folder in UNMEASURED else nullcontext():

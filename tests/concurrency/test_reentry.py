@@ -17,7 +17,7 @@ import anyio
 import pytest
 
 import setle
-from setle._refresh import state
+from setle._refresh import registry, state
 from setle.testing import Sandbox
 from tests.support import Clock, credentials_of, join_refreshes, source_of
 from tests.support.interrupts import Interrupter
@@ -28,6 +28,12 @@ traces_all = pytest.mark.skipif(
 )
 AT_ONCE = 3.0  # seconds; a fifth of the deadline, and much on a busy machine
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+@pytest.fixture
+def few_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What forgets old states goes through them one by one, and each is a place anew."""
+    monkeypatch.setattr(registry, "_MANY", 2)
 
 
 def _answered_at_once(call: Callable[[], object]) -> object:
@@ -63,6 +69,7 @@ def _asked_by_a_handler(
 
 
 @traces_all
+@pytest.mark.usefixtures("few_states")
 def test_a_handler_gets_a_token_or_one_error_at_once(sandbox: Sandbox) -> None:
     """Wherever it interrupts the first call, which is served all the same."""
     sources = [source_of(sandbox)]
@@ -83,6 +90,7 @@ def test_a_handler_gets_a_token_or_one_error_at_once(sandbox: Sandbox) -> None:
 
 
 @traces_all
+@pytest.mark.usefixtures("few_states")
 def test_a_handler_gets_the_token_that_is_usable(sandbox: Sandbox, clock: Clock) -> None:
     """Wherever it interrupts a call that starts an early refresh."""
     source = source_of(sandbox)
@@ -105,6 +113,7 @@ def test_a_handler_gets_the_token_that_is_usable(sandbox: Sandbox, clock: Clock)
 
 
 @traces_all
+@pytest.mark.usefixtures("few_states")
 def test_a_handler_may_make_a_client_and_report_a_rejection(sandbox: Sandbox) -> None:
     """If it can be had at this moment; else it is told so by an error of this package."""
     store, tokens = setle.MemoryTokenStore(), [source_of(sandbox).get_token()]
@@ -124,6 +133,7 @@ def test_a_handler_may_make_a_client_and_report_a_rejection(sandbox: Sandbox) ->
 
 
 @traces_all
+@pytest.mark.usefixtures("few_states")
 def test_a_handler_interrupts_a_refresh_of_its_own_thread(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,7 +314,7 @@ def test_a_finalizer_that_calls_the_client_is_answered_at_once(sandbox: Sandbox)
             said.append(_answered_at_once(source.get_token))
 
     thresholds = gc.get_threshold()
-    gc.set_threshold(1, 1, 1)
+    gc.set_threshold(1, 1, 1_000_000)  # but not of all that there is
     try:
         for _ in range(20):
             Cycle()
@@ -417,6 +427,7 @@ print(ends == [0] * 20 and slow < 3)
 
 
 @needs_fork
+@pytest.mark.usefixtures("unmeasured")
 def test_hooks_of_a_fork_may_call_the_client(sandbox: Sandbox) -> None:
     """Registered before the package is imported, they run before its own."""
     arguments = [sandbox.base_url, sandbox.client_id, sandbox.client_secret]

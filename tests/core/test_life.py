@@ -261,6 +261,7 @@ def sandboxes(sandbox: Sandbox) -> Iterator[tuple[Sandbox, Sandbox]]:
         yield sandbox, other
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.timeout(300)  # as many worlds as these take a minute on a busy machine
 def test_the_invariants_hold_in_any_order_of_events(
     sandboxes: tuple[Sandbox, Sandbox], clock: Clock
