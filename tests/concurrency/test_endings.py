@@ -9,6 +9,7 @@ import pytest
 
 from setle.testing import Sandbox
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 _HEAD = """

@@ -10,7 +10,10 @@ from setle.testing import Sandbox
 from tests.support import Clock, join_refreshes, source_of
 from tests.support.processes import forked
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
+    pytest.mark.usefixtures("unmeasured"),
+]
 
 
 def test_a_child_inherits_the_token(sandbox: Sandbox) -> None:

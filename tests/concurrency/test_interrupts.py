@@ -45,6 +45,7 @@ def _served_at_once(source: setle.TokenSource) -> setle.AccessToken:
 
 
 @traces_all
+@pytest.mark.usefixtures("few_states")
 @interrupted_by
 def test_after_an_interrupt_anywhere_the_next_call_asks(
     sandbox: Sandbox, error: type[BaseException]
@@ -64,6 +65,7 @@ def test_after_an_interrupt_anywhere_the_next_call_asks(
 
 
 @traces_all
+@pytest.mark.usefixtures("few_states")
 @interrupted_by
 def test_after_an_interrupt_anywhere_an_early_refresh_is_made(
     sandbox: Sandbox, clock: Clock, error: type[BaseException]
@@ -87,6 +89,7 @@ def test_after_an_interrupt_anywhere_an_early_refresh_is_made(
 
 
 @traces_all
+@pytest.mark.usefixtures("few_states")
 def test_after_an_interrupt_anywhere_in_a_refresh_of_its_own_the_next_call_asks(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

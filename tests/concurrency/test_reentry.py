@@ -17,7 +17,7 @@ import anyio
 import pytest
 
 import setle
-from setle._refresh import registry, state
+from setle._refresh import state
 from setle.testing import Sandbox
 from tests.support import Clock, credentials_of, join_refreshes, source_of
 from tests.support.interrupts import Interrupter
@@ -28,12 +28,6 @@ traces_all = pytest.mark.skipif(
 )
 AT_ONCE = 3.0  # seconds; a fifth of the deadline, and much on a busy machine
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-
-@pytest.fixture
-def few_states(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What forgets old states goes through them one by one, and each is a place anew."""
-    monkeypatch.setattr(registry, "_MANY", 2)
 
 
 def _answered_at_once(call: Callable[[], object]) -> object:

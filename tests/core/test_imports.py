@@ -19,6 +19,8 @@ import trustme
 from setle.testing import Answer, Sandbox
 from tests.support.valkey import Valkey
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 PROGRAM = """
 import os, sys, setle, time
 
