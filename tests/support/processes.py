@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-Start = Callable[..., subprocess.Popen[str]]
-
 from tests.support.measuring import unmeasured
+
+Start = Callable[..., subprocess.Popen[str]]
 
 
 def forked(run: Callable[[], object]) -> Callable[[], str]:
