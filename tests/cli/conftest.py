@@ -12,7 +12,6 @@ import pytest
 
 import setle
 from setle.cli import main
-from setle.stores import store_named
 from setle.testing import Sandbox, forget_everything
 
 
@@ -52,7 +51,6 @@ def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[byte
 
     def run(*args: str) -> Done:
         forget_everything()
-        store_named.cache_clear()  # the folder that "file" stands for is another in each test
         monkeypatch.setattr(sys, "argv", ["setle", *args])
         with pytest.raises(SystemExit) as caught:
             main()

@@ -541,8 +541,6 @@ def test_no_verification(tls_sandbox: Sandbox) -> None:
         assert estates(client).status_code == 200
 
 
-@pytest.mark.filterwarnings("ignore:.verify=<str>. is deprecated:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:Use .ssl_context:DeprecationWarning")
 def test_authority_in_a_file(tls_sandbox: Sandbox, authority: trustme.CA, tmp_path: Path) -> None:
     """The authority may come from a file."""
     pem = tmp_path / "authority.pem"

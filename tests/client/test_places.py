@@ -63,6 +63,33 @@ def crossed(world: World, client: setle_api.AuthenticatedClient) -> int:
     return world.run(main)
 
 
+def test_a_client_may_be_entered_at_any_time(world: World, connect: Connect) -> None:
+    """After a call, and again after it was left: what was closed is made anew."""
+    client = connect()
+    assert world.call(client).status_code == 200
+
+    def in_turn() -> None:
+        for _ in range(2):
+            client.get_httpx_client().get(ESTATES).raise_for_status()
+            with client:
+                http = client.get_httpx_client()
+                http.get(ESTATES).raise_for_status()
+            assert http.is_closed
+
+    async def in_turn_async() -> None:
+        for _ in range(2):
+            (await client.get_async_httpx_client().get(ESTATES)).raise_for_status()
+            async with client:
+                http = client.get_async_httpx_client()
+                (await http.get(ESTATES)).raise_for_status()
+            assert http.is_closed
+
+    if world.is_sync:
+        in_turn()
+    else:
+        world.run(in_turn_async)
+
+
 @needs_fork
 def test_forked_children_get_their_own_answers(
     world: World, connect: Connect, sandbox: Sandbox

@@ -121,15 +121,25 @@ def test_the_store_called_file_is_in_the_users_cache(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Alone it needs no folder's name."""
-    from setle.stores import store_named
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    store_named.cache_clear()
     source = setle.TokenSource(credentials_of(sandbox), base_url=sandbox.base_url, store="file")
     token = source.get_token()
     assert [path.parent.name for path in tmp_path.rglob("*.json")] == ["setle"]
     assert source.current_token() == token
-    store_named.cache_clear()
+
+
+def test_the_store_called_file_is_where_the_environment_says_now(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another home is another store, also within one process."""
+    for user in ("one", "other"):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / user))
+        (tmp_path / user).mkdir()
+        source = setle.TokenSource(credentials_of(sandbox), base_url=sandbox.base_url, store="file")
+        source.get_token()
+        assert len(list(tmp_path.joinpath(user).rglob("*.json"))) == 1
+    assert sandbox.token_requests == 2
 
 
 @pytest.mark.parametrize("store", ["", "files", "file:", "http://x", "memory ", 7, object])

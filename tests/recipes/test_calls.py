@@ -169,7 +169,6 @@ def test_an_authority_of_the_company(
         assert sandbox.token_requests == 1
 
 
-@pytest.mark.filterwarnings("ignore:.*verify=<str>.*:DeprecationWarning")
 def test_an_authority_by_its_path(company: Company) -> None:
     """A path serves both as well."""
     assert statuses(setle.connect(verify_ssl="company-root.pem")) == [200, 200]

@@ -24,7 +24,6 @@ import pytest
 import setle
 from setle import _time
 from setle._time import Instant
-from setle.stores import store_named
 from setle.testing import Sandbox
 from tests.support import credentials_of, join_refreshes, source_of
 from tests.support.processes import cold_processes, forked
@@ -558,7 +557,6 @@ def test_no_home(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setattr(pwd, "getpwuid", no_entry)
     monkeypatch.setenv("SETLE_TOKEN_STORE", name)
     monkeypatch.chdir(tmp_path)
-    store_named.cache_clear()
     with pytest.raises(setle.ConfigurationError, match=r"SETLE_TOKEN_STORE: .*no home") as caught:
         setle.TokenSource(setle.ClientCredentials("id", "secret"))
     assert "file:/DIRECTORY" in str(caught.value)

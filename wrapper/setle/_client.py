@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import httpx
@@ -10,7 +10,7 @@ import httpx
 from setle_api import AuthenticatedClient
 
 from ._auth import BearerAuth
-from ._endpoint.route import settings_named
+from ._endpoint.route import authorities, settings_named
 from ._errors import ConfigurationError, without_locals
 from ._locks import process
 from ._loops import call_in, running_loop
@@ -54,6 +54,28 @@ class SetleClient(AuthenticatedClient):
         place = (kind, process(), loop)
         return self._made.get(place) or self._made.setdefault(place, self._make(kind, loop))
 
+    def __enter__(self) -> Self:
+        """Open the httpx client of this process, if it is not in use already."""
+        with suppress(RuntimeError):
+            super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Close it; the next call makes another one."""
+        super().__exit__(*error)
+        self._made.pop((_Sync, process(), None), None)
+
+    async def __aenter__(self) -> Self:
+        """Open the httpx client of this process and event loop, if it is not in use already."""
+        with suppress(RuntimeError):
+            await super().__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        """Close it; the next call makes another one."""
+        await super().__aexit__(*error)
+        self._made.pop((_Async, process(), running_loop()), None)
+
     @without_locals
     def _make(self, kind: "type[_Sync | _Async]", loop: Any) -> Any:
         args = dict(self._httpx_args)
@@ -67,7 +89,7 @@ class SetleClient(AuthenticatedClient):
                 cookies=self._cookies,
                 headers=self._headers,
                 timeout=self._timeout,
-                verify=self._verify_ssl,
+                verify=authorities(self._verify_ssl),
                 follow_redirects=self._follow_redirects,
                 transport=taken.pop(None),
                 mounts=taken,

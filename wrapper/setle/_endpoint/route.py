@@ -47,6 +47,14 @@ def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
     raise ConfigurationError(problem)
 
 
+def authorities(verify: Any) -> Any:
+    """Return *verify*, or TLS settings for the file or folder that it names."""
+    if not isinstance(verify, str):
+        return verify
+    file, folder = (None, verify) if Path(verify).is_dir() else (verify, None)
+    return ssl.create_default_context(cafile=file, capath=folder)
+
+
 def _check_folders(settings: Mapping[str, Any]) -> None:
     """Raise an OSError if ``SSL_CERT_DIR`` names no folder, of which OpenSSL says nothing."""
     folders = os.environ.get("SSL_CERT_DIR", "")
@@ -116,6 +124,7 @@ class Route:
             _check_folders(settings)
             plain = url.scheme == "http"
             verify, cert = (False, None) if plain else (settings["verify"], settings["cert"])
+            verify = authorities(verify)
             self.context: ssl.SSLContext = httpx.create_ssl_context(
                 verify, cert, settings["trust_env"]
             )

@@ -93,5 +93,4 @@ def put(shared: setle.TokenStore, key: str, value: str, seconds: float) -> None:
 
 def name_of(shared: setle.TokenStore) -> str:
     """Return what *shared* is and where, without a password."""
-    place = getattr(shared, "_directory", None) or getattr(shared, "_place", "in this process")
-    return f"{type(shared).__name__} {place}"
+    return f"{type(shared).__name__} {getattr(shared, 'place', 'in this process')}"

@@ -2,8 +2,8 @@
 
 import os
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from typing import Protocol, runtime_checkable
+from weakref import WeakValueDictionary
 
 from .._errors import ConfigurationError
 from .._token import AccessToken
@@ -43,7 +43,10 @@ class TokenStore(Protocol):
         """
 
 
-@lru_cache(maxsize=8)  # one and the same for all who name it, so that they share in memory too
+# One and the same for all who name it, so that they share in memory too.
+_known: WeakValueDictionary[object, TokenStore] = WeakValueDictionary()
+
+
 def store_named(name: str) -> TokenStore:
     """
     Return the store that *name* stands for.
@@ -59,11 +62,13 @@ def store_named(name: str) -> TokenStore:
     if name == "file" or (name.startswith("file:") and name != "file:"):
         from .file import FileTokenStore
 
-        return FileTokenStore(name.removeprefix("file").removeprefix(":") or None)
+        # By its folder: HOME or the working folder may be another one by now.
+        store = FileTokenStore(name.removeprefix("file").removeprefix(":") or None)
+        return _known.setdefault(store.place, store)
     if name.startswith(("redis://", "rediss://", "unix://")):
         from .redis import RedisTokenStore
 
-        return RedisTokenStore.from_url(name)
+        return _known.get(name) or _known.setdefault(name, RedisTokenStore.from_url(name))
     known = "memory, file, file:DIRECTORY, or a URL with redis://, rediss:// or unix://"
     raise ConfigurationError(f"it names no known store; use {known}")
 

@@ -36,6 +36,9 @@ class FileTokenStore:
         directory: Where the files are; ``~`` is the user's home. Default: ``setle`` in the
             user's cache folder.
 
+    Attributes:
+        place: That folder.
+
     Raises:
         ConfigurationError: The user has no home.
     """
@@ -46,7 +49,7 @@ class FileTokenStore:
         except RuntimeError:
             problem = "there is no home for the file store, by HOME or passwd; use file:/DIRECTORY"
             raise ConfigurationError(problem) from None
-        self._directory = folder.absolute()  # wherever the process goes later
+        self.place = folder.absolute()  # wherever the process goes later
 
     def load(self, key: str) -> AccessToken | None:
         """
@@ -55,7 +58,7 @@ class FileTokenStore:
         Raises:
             OSError: It cannot be read, is not a token, or others may have written it.
         """
-        path = self._directory / f"{key}.json"
+        path = self.place / f"{key}.json"
         # Not through a link, and without waiting for somebody to open the other end of a pipe.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
@@ -77,12 +80,12 @@ class FileTokenStore:
         """
         self._prepare()
         # Who saves has the lock, but for rare cases: another process was killed at these.
-        for left in self._directory.glob(f"{key}.*.new"):
+        for left in self.place.glob(f"{key}.*.new"):
             left.unlink(missing_ok=True)
         # Aside, then renamed: whoever reads sees all of the old file or all of the new one.
-        descriptor, name = tempfile.mkstemp(".new", f"{key}.", self._directory)
+        descriptor, name = tempfile.mkstemp(".new", f"{key}.", self.place)
         os.close(descriptor)
-        aside, path = Path(name), self._directory / f"{key}.json"
+        aside, path = Path(name), self.place / f"{key}.json"
         try:
             aside.chmod(0o600)  # whatever the umask took off
             aside.write_text(written(token))
@@ -104,21 +107,21 @@ class FileTokenStore:
         """
         self._prepare()
         # The file stays: removing it would let two processes lock two files of one name.
-        path = self._directory / f"{key}.lock"
+        path = self.place / f"{key}.lock"
         # A system without flock has none: a file as a lock would outlast a killed process.
         with FileLock(path, timeout, mode=0o600, poll_interval=0.02, fallback_to_soft=False):
             yield
 
     def _prepare(self) -> None:
         """Make the folder if need be, and make sure that it is nobody else's."""
-        for above, folder in pairwise((*reversed(self._directory.parents), self._directory)):
+        for above, folder in pairwise((*reversed(self.place.parents), self.place)):
             if not folder.exists():
                 # As root by sudo, in a user's home: the user could not use what is made there.
                 if above.stat().st_uid not in (0, _user()):
                     raise OSError(errno.EPERM, _FOREIGN, above)
                 folder.mkdir(0o700, exist_ok=True)  # never open to others, not even for an instant
                 folder.chmod(0o700)  # whatever the umask took off
-        _check(self._directory, self._directory.stat())
+        _check(self.place, self.place.stat())
 
 
 def _check(path: Path, status: os.stat_result) -> None:

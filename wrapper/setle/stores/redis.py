@@ -31,6 +31,9 @@ class RedisTokenStore:
         prefix: What the names of all keys begin with.
         lease: Seconds after which others may have the lock of a process that died.
 
+    Attributes:
+        place: Where the server is, if *client* says so; without a password.
+
     Raises:
         ConfigurationError: *client* is async, or redis-py is not installed.
     """
@@ -44,7 +47,7 @@ class RedisTokenStore:
         self._client, self._prefix, self._lease = client, prefix, lease
         settings = client.get_connection_kwargs()
         place = (str(settings[name]) for name in ("path", "host", "port") if name in settings)
-        self._place = ":".join(place) or None
+        self.place = ":".join(place) or None
         self._problem, self._left_alone_until = "", float("-inf")
 
     @classmethod
@@ -126,7 +129,7 @@ class RedisTokenStore:
     @contextmanager
     def _server(self) -> Iterator[Any]:
         if _time.monotonic() < self._left_alone_until:
-            raise OSError(None, self._problem, self._place)
+            raise OSError(None, self._problem, self.place)
         try:
             yield self._client
         except Exception as error:  # a cluster's client raises what is no RedisError
@@ -134,7 +137,7 @@ class RedisTokenStore:
             if not isinstance(error, self._errors.ResponseError | self._errors.LockError):
                 self._left_alone_until = _time.monotonic() + _REST
             self._problem = _word(error)
-            raise OSError(None, self._problem, self._place) from error
+            raise OSError(None, self._problem, self.place) from error
 
 
 def _word(error: Exception) -> str:
