@@ -10,10 +10,7 @@ from setle.testing import Sandbox
 from tests.support import Clock, join_refreshes, source_of
 from tests.support.processes import forked
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
-    pytest.mark.usefixtures("unmeasured"),
-]
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
 def test_a_child_inherits_the_token(sandbox: Sandbox) -> None:
@@ -60,6 +57,7 @@ def test_a_child_forked_during_an_early_refresh_has_its_own(sandbox: Sandbox, cl
     assert sandbox.token_requests == 3
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_children_of_one_parent_draw_instants_of_their_own(sandbox: Sandbox, clock: Clock) -> None:
     """Workers that were forked from a warm parent do not refresh all at once."""
     source = source_of(sandbox)
@@ -100,6 +98,7 @@ def test_a_short_job_that_was_forked_in_the_window_starts_no_refresh(
     assert sandbox.token_requests == 1
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_forking_while_threads_come_and_go_never_locks_up(sandbox: Sandbox) -> None:
     """A child has a lock of its own, whatever a thread that it lacks did with the parent's."""
     source = source_of(sandbox)
