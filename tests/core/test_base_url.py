@@ -71,6 +71,7 @@ def test_plain_text(base_url: str) -> None:
         *("https://user@shown.example", "https://user:shown@setle.app", "https://@shown.example"),
         *("https://shown.example?", "https://setle.app?key=shown", "https://setle.app/#shown"),
         *("https://shown.example#", "https://shown.example\\@setle.app"),
+        "https://xn--shown-kva.example\\",
         *("https://shown.example\n", "https://sho\r\nwn.example", "https://shown.example\x7f"),
         *(" https://shown.example", "https://shown.example ", "https://setle.app/shown here"),
         *("https://shöwn.example", "https://setle.app/shöwn"),

@@ -26,14 +26,15 @@ def checked_base_url(base_url: str | None) -> str:
         base_url = os.environ.get(setting, "").strip() or DEFAULT_BASE_URL
     try:
         url = httpx.URL(base_url)
+        host = url.host  # in letters, which not everything that looks encoded can be
     except (httpx.InvalidURL, TypeError, ValueError):
-        url = httpx.URL()
-    if url.scheme not in ("http", "https") or not url.host:
+        url, host = httpx.URL(), ""
+    if url.scheme not in ("http", "https") or not host:
         problem = "is not a web address; use https://host"
     # Part by part an empty query or user is not seen, and a blank has become %20.
     elif _ODD.search(str(base_url)):
         problem = "holds a user, query, fragment, blank or letter beyond ASCII; leave it off"
-    elif url.scheme == "http" and not is_loopback(url.host):
+    elif url.scheme == "http" and not is_loopback(host):
         problem = "would send the secret in plain text; use https://"
     else:
         return str(url).rstrip("/")
