@@ -174,8 +174,18 @@ def test_bad_secret_file(
     env("SETLE_CLIENT_ID", ID)
     env("SETLE_CLIENT_SECRET_FILE", file)
     message = refused(setle.ClientCredentials.from_env)
-    assert "SETLE_CLIENT_SECRET_FILE " in message
+    assert "the file that SETLE_CLIENT_SECRET_FILE names " in message
     assert problem in message
+
+
+def test_empty_secret_file(tmp_path: Path, env: Callable[[str, object], None]) -> None:
+    """It is the file that lacks something; nobody is led to put the secret into the variable."""
+    file = tmp_path / "secret"
+    file.touch()
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET_FILE", file)
+    message = refused(setle.ClientCredentials.from_env)
+    assert message.startswith("the content of the file that SETLE_CLIENT_SECRET_FILE names is")
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ class Environment:
         if self.secret and self.path:
             raise ConfigurationError(f"{_SECRET} and {_SECRET_FILE} are both set; unset one")
         if self.path:
-            return ClientCredentials(client_id, checked(_SECRET_FILE, _content(self.path)))
+            what = f"the content of the file that {_SECRET_FILE} names"
+            return ClientCredentials(client_id, checked(what, _content(self.path)))
         return ClientCredentials(client_id, checked(_SECRET, self.secret))
 
 
