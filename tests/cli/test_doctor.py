@@ -191,6 +191,18 @@ def test_a_proxy_in_use(
     assert sandbox.log == []
 
 
+def test_a_proxy_that_is_not_there(
+    settings: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The remedy is the proxy's variable, as no other host was tried."""
+    port = free_port()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("SETLE_BASE_URL", "https://setle.example")
+    assert run("doctor").failed(4, f"TCP failed for 127.0.0.1:{port}", "check HTTPS_PROXY")
+
+
 def test_a_proxy_that_refuses(settings: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is what is wrong, not the host behind it."""
     answer = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"

@@ -84,5 +84,7 @@ def _reach(get: Callable[..., object], host: str) -> None:
             get("/", auth=None, timeout=5.0, extensions={"trace": trace})
     except Exception as error:
         step = "proxy" if type(error).__name__ == "ProxyError" else step
-        said = f"{step} failed for {peer} ({type(error).__name__}: {error}); {_REMEDIES[step]}"
+        # Nobody answers there, or the name is not known: the proxy's, where one is in use.
+        remedy = _REMEDIES[step if step == "TLS" or peer.startswith(f"{host}:") else "proxy"]
+        said = f"{step} failed for {peer} ({type(error).__name__}: {error}); {remedy}"
         raise Failure(said, UNAVAILABLE) from error
