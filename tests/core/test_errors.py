@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import traceback
 from collections.abc import Callable
 
 import pytest
@@ -35,6 +36,13 @@ def test_tree(kind: type[Exception], base: type[Exception]) -> None:
     """Each error has its one place in the tree, and says what it stands for."""
     assert kind.__bases__ == (base,)
     assert kind.__doc__
+
+
+@pytest.mark.parametrize("kind", TREE)
+def test_a_traceback_shows_what_to_catch(kind: type[Exception]) -> None:
+    """Its last line holds the name that users import, and no module of ours."""
+    (line,) = traceback.format_exception_only(kind("it broke"))
+    assert line == f"setle.{kind.__name__}: it broke\n"
 
 
 @pytest.mark.parametrize("kind", TOKEN_ERRORS)

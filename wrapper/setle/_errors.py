@@ -87,6 +87,10 @@ class TokenResponseError(TokenError):
     """The token endpoint answered with something that is not a usable token."""
 
 
+for kind in (SetleError, *SetleError.__subclasses__(), *TokenError.__subclasses__()):
+    kind.__module__ = "setle"  # a traceback shows what to catch
+
+
 def twin_of(error: E) -> E:
     """Return the same error without traceback and cause, whose frames may hold the secret."""
     # Not by copy, which calls a constructor that a subclass may have changed.
