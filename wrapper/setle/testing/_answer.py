@@ -26,9 +26,7 @@ class Answer:
             more had been to come.
     """
 
-    status: int = attrs.field(
-        default=200, validator=[attrs.validators.ge(200), attrs.validators.le(599)]
-    )
+    status: int = attrs.field(default=200, validator=attrs.validators.in_(range(200, 600)))
     # Field by field: before attrs 25.4 a class that is kw_only leaves no field out.
     json: Any = attrs.field(default=None, kw_only=True)
     body: bytes | str = attrs.field(default=b"", kw_only=True)
