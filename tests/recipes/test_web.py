@@ -53,7 +53,7 @@ def answers(url: str, count: int = 8) -> list[httpx.Response]:
 
 
 def test_fastapi(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Handlers share a client and a token, a missing one is a 503, and the end closes all."""
+    """Handlers share a client and a token; a missing one is logged and a 503; the end closes it."""
     FASTAPI.write(tmp_path)
     command, variables = FASTAPI.typed
     variables["PYTHONWARNINGS"] = "default"
@@ -64,7 +64,9 @@ def test_fastapi(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
         sandbox.script_token(Answer(403))
         refused = httpx.get(f"{url}/estates", timeout=20)
         server.terminate()
-    assert "ResourceWarning" not in server.communicate(timeout=30)[0]
+    log = server.communicate(timeout=30)[0]
+    assert "ResourceWarning" not in log
+    assert "Setle refused the client credentials" in log
     assert refused.status_code == 503
     assert 15 <= int(refused.headers["Retry-After"]) <= 60
 
