@@ -59,7 +59,8 @@ class TokenSource:
     ) -> None:
         seconds: object = timeout
         if not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
-            raise ConfigurationError("timeout must be a positive number of seconds")
+            said = "timeout, or token_timeout of connect(), must be a positive number of seconds"
+            raise ConfigurationError(said)
         self.base_url: str = checked_base_url(base_url)
         args = {"verify": verify_ssl, **with_lent_transports(httpx_args, self.base_url)}
         route = route_to(self.base_url, timeout, args)
