@@ -402,6 +402,18 @@ def test_bad_variable(name: str, value: str, problem: str, monkeypatch: pytest.M
         setle.connect(setle.ClientCredentials("id", "secret"), store=setle.MemoryTokenStore())
 
 
+@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:9"])
+def test_an_argument_that_httpx_does_not_know(
+    proxy: str | None, setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named, and no proxy is blamed for it; its value is not shown."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    client = connected(setle_sandbox, httpx_args={"proxies": "shown", "proxy": proxy})
+    with pytest.raises(setle.ConfigurationError, match=r"^httpx_args .* 'proxies'$") as caught:
+        client.get_httpx_client()
+    assert "shown" not in str(caught.value)
+
+
 def test_proxy(tls_sandbox: Sandbox, behind_proxy: dict[str, Any], proxy: Proxy) -> None:
     """API calls and token requests take the same proxy, in tunnels that it cannot read."""
     with connected(tls_sandbox, **behind_proxy, httpx_args={"proxy": proxy.url}) as client:

@@ -41,8 +41,11 @@ def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
         names = [name for name in _PROXIES if {name, name.lower()} & os.environ.keys()]
         if args.get("proxy"):
             names = ["proxy in httpx_args"]
+        if unknown := "unexpected keyword" in str(error):
+            names = []
         problem = f"{' or '.join(names) or 'httpx_args'} holds what httpx cannot use"
-        if isinstance(error, ImportError):  # else its words may hold a part of the password
+        # Of any other, the words may hold a part of the password.
+        if unknown or isinstance(error, ImportError):
             problem += f": {error}"
     raise ConfigurationError(problem)
 
