@@ -42,14 +42,31 @@ def test_runs_until_interrupted(tmp_path: Path) -> None:
     assert grant["access_token"] not in err.decode()
 
 
-def test_an_interrupt_frees_the_port(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once it is interrupted, another one can be there at once."""
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupt it as soon as it is up."""
 
     class Interrupted:
         def wait(self) -> None:
             raise KeyboardInterrupt
 
     monkeypatch.setattr("setle.cli._sandbox.threading", SimpleNamespace(Event=Interrupted))
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_the_first_page_shows_what_it_prints(run: Run) -> None:
+    """Whoever has no credentials yet is told to copy these lines, and sees no others."""
+    page = (Path(__file__).parents[2] / "docs" / "index.md").read_text("utf-8")
+    shown = page.partition("$ setle sandbox\n")[2].partition("```")[0]
+    printed = run("sandbox").text
+    assert [line.partition("=")[0] for line in shown.splitlines()] == [
+        line.partition("=")[0] for line in printed.splitlines()
+    ]
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_an_interrupt_frees_the_port(run: Run) -> None:
+    """Once it is interrupted, another one can be there at once."""
     first = run("sandbox")
     port = first.text.splitlines()[0].rpartition(":")[2]
     again = run("sandbox", "--port", port)
