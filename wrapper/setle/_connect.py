@@ -43,7 +43,8 @@ def connect(
     Args:
         credentials: ClientCredentials, or a callable that returns them and is called, in
             another thread, before each token request. Equal callables are one way to the
-            same credentials. The default is what the environment says now.
+            same credentials. The default is ``SETLE_CLIENT_ID`` and ``SETLE_CLIENT_SECRET``, or
+            ``SETLE_CLIENT_SECRET_FILE``, as the environment has them now.
         base_url: Of the API. The default is ``SETLE_BASE_URL`` or the real service.
         store: Who else shares the token: a TokenStore, or what ``SETLE_TOKEN_STORE`` takes.
             The default is ``SETLE_TOKEN_STORE`` or all clients of the process.
