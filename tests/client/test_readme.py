@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.error import HTTPError
 
 import httpx
 import pytest
@@ -71,3 +72,18 @@ def test_hooks_that_raise_come_after_the_authentications_own(
         with pytest.raises(httpx.HTTPStatusError, match="401"):
             client.get("/v1/estate/list")
         assert client.get("/v1/estate/list").status_code == 200
+
+
+def test_the_example_without_httpx_replaces_a_rejected_token(
+    sandbox: Sandbox, settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its second attempt has another token; what is no 401 is not tried again."""
+    (program,) = (example for example in EXAMPLES if "urlopen" in example)
+    sandbox.script_api(Answer(401))
+    exec(program, settings)
+    assert capsys.readouterr().out == "200\n"
+    assert sandbox.token_requests == 2
+    sandbox.script_api(Answer(500))
+    with pytest.raises(HTTPError, match="500"):
+        exec(program, settings)
+    assert sandbox.api_requests == 3
