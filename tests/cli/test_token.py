@@ -141,21 +141,25 @@ def test_a_missing_setting_is_named(
     assert run("token").failed(2, f"{name} is missing")
 
 
+@pytest.mark.parametrize(("command", "lines", "issued"), [("token", 1, 1), ("doctor", 8, 0)])
 def test_a_missing_secret_is_asked_for_on_a_terminal(
-    settings: Sandbox, monkeypatch: pytest.MonkeyPatch
+    settings: Sandbox, monkeypatch: pytest.MonkeyPatch, command: str, lines: int, issued: int
 ) -> None:
-    """What is typed is not shown, and stdout holds the token only."""
+    """What is typed is not shown, and stdout holds what the command prints only."""
+    for name in os.environ:  # doctor lists them
+        if name.startswith("SSL_CERT_") or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
     pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
     termios = pytest.importorskip("termios", reason="no terminals here")
     monkeypatch.delenv("SETLE_CLIENT_SECRET")
     ours, theirs = pty.openpty()
-    with start("token", stdin=theirs, stderr=theirs, start_new_session=True) as process:
+    with start(command, stdin=theirs, stderr=theirs, start_new_session=True) as process:
         os.close(theirs)
         # Whatever is typed before the echo is off is thrown away.
         eventually(lambda: not termios.tcgetattr(ours)[3] & termios.ECHO)
         os.write(ours, settings.client_secret.encode() + b"\n")
         assert process.stdout is not None
-        token = process.stdout.read()
+        printed = process.stdout.read()
     shown = b""
     with suppress(OSError):  # so ends what a terminal has to say
         while True:
@@ -163,8 +167,9 @@ def test_a_missing_secret_is_asked_for_on_a_terminal(
     os.close(ours)
     assert process.returncode == 0
     assert shown.split() == [b"Secret:"]
-    assert token.strip()
-    assert settings.tokens_issued == 1
+    assert len(printed.splitlines()) == lines
+    assert settings.client_secret.encode() not in printed
+    assert settings.tokens_issued == issued
 
 
 LOADED = """

@@ -9,7 +9,7 @@ import click
 
 import setle
 
-from ._command import UNAVAILABLE, UNUSABLE, Failure, group, store
+from ._command import UNAVAILABLE, UNUSABLE, Failure, credentials, group, store
 from ._token import NOTHING, name_of, put
 
 _REMEDIES = {
@@ -36,7 +36,7 @@ def doctor(ask: bool) -> None:
     for name in sorted(os.environ):  # the misspelt ones, too
         if name.startswith(("SETLE_", "SSL_CERT_")) or name.upper().endswith("_PROXY"):
             _tell("", name, "set in the environment")
-    mine, shared = setle.ClientCredentials.from_env(), store()
+    mine, shared = credentials(), store()
     _tell("ok", "credentials", "complete")
     with setle.connect(mine, store=shared).get_httpx_client() as http:
         _tell("ok", "base URL", str(http.base_url).rstrip("/"))
