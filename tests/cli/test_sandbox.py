@@ -81,7 +81,8 @@ def test_a_port_that_is_taken(run: Run) -> None:
         assert run("sandbox", "--port", str(port)).failed(2, str(port), "0 is any free port")
 
 
-def test_estates_that_are_no_json(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["[", "5"])
+def test_estates_that_are_no_json_list(run: Run, tmp_path: Path, content: str) -> None:
     """The option is named, and what is wrong with the file."""
-    (tmp_path / "estates.json").write_text("[")
+    (tmp_path / "estates.json").write_text(content)
     assert run("sandbox", "--estates", str(tmp_path / "estates.json")).failed(2, "--estates")

@@ -28,7 +28,7 @@ def sandbox(estates: BinaryIO | None, **settings: Any) -> None:
             for name in ("base_url", "client_id", "client_secret"):
                 click.echo(f"export SETLE_{name.upper()}={getattr(box, name)}")
             threading.Event().wait()
-    except ValueError as error:
-        raise Failure(f"--estates holds no JSON: {error}", UNUSABLE) from error
+    except (TypeError, ValueError) as error:
+        raise Failure(f"--estates holds no JSON list: {error}", UNUSABLE) from error
     except (ImportError, OSError) as error:
         raise Failure(str(error), UNUSABLE) from error
