@@ -8,6 +8,7 @@ import socket
 import ssl
 import sys
 import threading
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -398,6 +399,16 @@ def test_async_client() -> None:
     """It is refused: refreshes run in a thread without an event loop."""
     with pytest.raises(setle.ConfigurationError, match="sync client"):
         setle.RedisTokenStore(redis.asyncio.Redis())
+
+
+def test_a_url_in_place_of_a_client() -> None:
+    """The error says where it belongs; neither it nor a frame of ours holds the password."""
+    with pytest.raises(setle.ConfigurationError, match="from_url") as caught:
+        setle.RedisTokenStore("redis://:p4ssw0rd@127.0.0.1")
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    held = [frame.locals for frame in report.stack]
+    assert len(held) > 1
+    assert "p4ssw0rd" not in f"{caught.value}{held}"
 
 
 def test_without_redis_py(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,12 +35,14 @@ class RedisTokenStore:
         place: Where the server is, if *client* says so; without a password.
 
     Raises:
-        ConfigurationError: *client* is async, or redis-py is not installed.
+        ConfigurationError: *client* is async or none, or redis-py is not installed.
     """
 
+    @without_locals
     def __init__(self, client: Any, *, prefix: str = "setle", lease: float = 6.0) -> None:
-        if inspect.iscoroutinefunction(client.execute_command):
-            raise ConfigurationError("RedisTokenStore needs a sync client: refreshes are sync")
+        if not hasattr(client, "pipeline") or inspect.iscoroutinefunction(client.execute_command):
+            problem = "RedisTokenStore needs a sync client, or else use RedisTokenStore.from_url()"
+            raise ConfigurationError(problem)
         import redis.exceptions  # here, as a refresh is to import nothing
 
         self._errors = redis.exceptions
