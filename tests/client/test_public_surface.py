@@ -62,6 +62,11 @@ def test_name(name: str) -> None:
     assert value.__module__.partition(".")[0] == "setle"
 
 
+def test_completion() -> None:
+    """Whoever types ``setle.`` and a tab is offered what is public, and nothing that we import."""
+    assert sorted(dir(setle)) == sorted([*NAMES, "__version__"])
+
+
 def test_unknown_name() -> None:
     """Any other name is an AttributeError that tells it."""
     with pytest.raises(AttributeError, match=r"^module 'setle' has no attribute 'Token'$"):
