@@ -7,8 +7,7 @@ import pytest
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry import trace
 from opentelemetry.instrumentation.httpx import AsyncOpenTelemetryTransport, HTTPXClientInstrumentor
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
@@ -16,6 +15,7 @@ import setle
 from setle.testing import Answer, Sandbox
 from tests.support import join_refreshes
 from tests.support.examples import RECIPES
+from tests.support.watching import spans_in_memory
 from tests.support.worlds import ESTATES, World
 
 RECIPE = RECIPES["OpenTelemetry"]
@@ -25,10 +25,7 @@ TOKEN = "/v1/oauth/token"
 @pytest.fixture(scope="module")
 def exporter() -> InMemorySpanExporter:
     """All spans of this process end up here, as it takes one provider only."""
-    provider, exporter = TracerProvider(), InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-    return exporter
+    return spans_in_memory()
 
 
 @pytest.fixture

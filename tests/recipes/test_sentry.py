@@ -16,10 +16,8 @@ from typing import Any, NoReturn
 import pytest
 import sentry_sdk
 from httpx_aiohttp import AiohttpTransport
-from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations.httpx import HttpxIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
-from sentry_sdk.transport import Transport
 
 import setle
 from setle.testing import Answer, Sandbox
@@ -28,6 +26,7 @@ from tests.support import join_refreshes
 from tests.support.examples import RECIPES
 from tests.support.processes import forked
 from tests.support.proxying import USER, Proxy
+from tests.support.watching import InMemory, sent, texts
 from tests.support.worlds import ESTATES
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -38,13 +37,6 @@ PROXY_PASSWORD = "wr0ng"
 WRONG = "5f0c" * 16
 MISSPELT: dict[str, Any] = {"stoer": f"redis://user:{PASSWORD}@127.0.0.1"}
 TOKEN = re.compile(r"(?=([A-Za-z0-9_-]{64}))")  # as the sandbox makes them
-
-sent: list[dict[str, Any]] = []
-
-
-class InMemory(Transport):
-    def capture_envelope(self, envelope: Envelope) -> None:
-        sent.extend(json.loads(item.get_bytes()) for item in envelope.items)
 
 
 def call(client: Any, **more: Any) -> None:
@@ -186,19 +178,6 @@ def leaks_of(day: Callable[[Sandbox], None], init: Callable[[], object], *more_s
     leaks = [place for report in sent for place, text in texts(report, "") if is_secret(text)]
     told = sorted({report["transaction"] for report in sent if "exception" in report})
     return json.dumps([leaks, told])
-
-
-def texts(node: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Return every text in a report, and where it is."""
-    if isinstance(node, dict):
-        place = f"{place}/{node.get('module')}.{node['function']}" if "function" in node else place
-        for name, value in node.items():
-            yield from texts(value, f"{place}/{name}")
-    elif isinstance(node, list):
-        for value in node:
-            yield from texts(value, place)
-    elif isinstance(node, str):
-        yield place, node
 
 
 def as_it_comes() -> None:
