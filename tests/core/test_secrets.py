@@ -422,3 +422,14 @@ def test_nothing_holds_on_to_the_frames_of_an_error(sandbox: Sandbox) -> None:
     left = call()
     gc.collect()
     assert left() is None
+
+
+def test_token_requests_stay_on_http_1(sandbox: Sandbox) -> None:
+    """As the package that HTTP/2 takes logs headers; without that package, asking for it fails."""
+    source = setle.TokenSource(
+        credentials_of(sandbox),
+        base_url=sandbox.base_url,
+        store=setle.MemoryTokenStore(),
+        httpx_args={"http2": True},
+    )
+    assert source.get_token().value
