@@ -49,7 +49,7 @@ class FileTokenStore:
         except RuntimeError:
             problem = "there is no home for the file store, by HOME or passwd; use file:/DIRECTORY"
             raise ConfigurationError(problem) from None
-        self.place = folder.absolute()  # wherever the process goes later
+        self.place: Path = folder.absolute()  # wherever the process goes later
 
     def load(self, key: str) -> AccessToken | None:
         """

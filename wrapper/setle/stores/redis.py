@@ -49,7 +49,7 @@ class RedisTokenStore:
         self._client, self._prefix, self._lease = client, prefix, lease
         settings = client.get_connection_kwargs()
         place = (str(settings[name]) for name in ("path", "host", "port") if name in settings)
-        self.place = ":".join(place) or None
+        self.place: str | None = ":".join(place) or None
         self._problem, self._left_alone_until = "", float("-inf")
 
     @classmethod
