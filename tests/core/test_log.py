@@ -83,6 +83,14 @@ def refused(sandbox: Sandbox, clock: Clock) -> None:
         source_of(sandbox).get_token()
 
 
+def held_back(sandbox: Sandbox, clock: Clock) -> None:
+    sandbox.script_token(Answer(403, json={"message": sandbox.client_secret}))
+    source = source_of(sandbox)
+    for _ in range(2):
+        with pytest.raises(setle.TokenRejectedError):
+            source.get_token()
+
+
 def store_ails(sandbox: Sandbox, clock: Clock) -> None:
     issue(sandbox, "token-1")
     source_of(sandbox, store=Ailing()).get_token()
@@ -119,7 +127,8 @@ SCENES: dict[tuple[str, str], Scene] = {
     ("token_new", "INFO"): first,
     ("token_dropped", "INFO"): rejected,
     ("refresh_failed", "WARNING"): refused_early,
-    ("refresh_failed", "DEBUG"): refused,
+    ("refresh_failed", "INFO"): refused,
+    ("refresh_failed", "DEBUG"): held_back,
     ("store_failed", "WARNING"): store_ails,
     ("store_failed", "DEBUG"): store_ails,
     ("store_works", "INFO"): store_recovers,
@@ -261,6 +270,17 @@ def test_a_failed_early_refresh_says_how_long_all_is_well(
     [message] = [record.getMessage() for record in records if record.levelname == "WARNING"]
     assert "no new access token (early): Setle refused the client credentials" in message
     assert message.endswith("not asked again for 30 s; the token in use lasts another 179 s")
+
+
+def test_what_was_asked_in_vain_is_told_once_however_many_call(
+    sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
+) -> None:
+    """Without a token the log at INFO holds a line for each attempt, and none for each call."""
+    held_back(sandbox, clock)
+    levels = [record.levelname for record in records]
+    assert levels == ["INFO", "DEBUG"]
+    assert sandbox.token_requests == 1
+    assert "Setle refused the client credentials" in records[0].getMessage()
 
 
 def test_trouble_with_a_store_is_told_once(

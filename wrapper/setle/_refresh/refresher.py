@@ -160,7 +160,7 @@ class Refresher:
             lasts = max(0.0, flight.state.held.token.end.monotonic - now().monotonic)
             text = "no new access token (%(reason)s): %(message)s"
             say(
-                logging.WARNING if lasts else logging.DEBUG,
+                logging.WARNING if lasts else logging.DEBUG if flight.held_back else logging.INFO,
                 "refresh_failed",
                 text + ("; the token in use lasts another %(lasts).0f s" if lasts else ""),
                 reason=reason,
