@@ -1,9 +1,10 @@
 """The command in the process of the tests, with the sandbox in the environment."""
 
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -46,8 +47,12 @@ def settings(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+def run(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Iterator[Run]:
     """Run the command as a new process would, which knows of no earlier one."""
+    logger = logging.getLogger("setle")
+    level = logger.level
 
     def run(*args: str) -> Done:
         forget_everything()
@@ -59,7 +64,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[byte
         assert isinstance(status, int)
         return Done(status, out, err.decode())
 
-    return run
+    yield run
+    logger.setLevel(level)  # which -v has changed
 
 
 @pytest.fixture
