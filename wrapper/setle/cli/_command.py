@@ -77,9 +77,10 @@ def _explained(error: Exception) -> tuple[str, int]:
         return str(error), _STATUS[type(error)]
     if isinstance(error, OSError):
         said = ", ".join(str(part) for part in (error.strerror, error.filename) if part)
-        said = f"{said or type(error).__name__}; if it is the store's, name another in"
+        said = f"{said or type(error).__name__}; if that is the token store, see that it runs and"
+        said += " lets you in, or name another in SETLE_TOKEN_STORE"
         # What the system says has a number; what a server says has none.
-        return f"{said} SETLE_TOKEN_STORE", UNUSABLE if error.errno else UNAVAILABLE
+        return said, UNUSABLE if error.errno else UNAVAILABLE
     # Nobody knows what its text holds.
     return f"unexpected {type(error).__name__}; please report what --debug shows", FAILED
 
