@@ -199,6 +199,25 @@ def test_they_are_routes_like_any_other(sandbox: Sandbox) -> None:
         assert len(http.get("/v1/estate/list").json()) == 5
 
 
+def test_the_list_of_estates_is_as_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is, the example takes the place of the made-up ones, but not of given ones."""
+    page = {"type": "object", "required": ["total"], "properties": {"total": {"const": 7}}}
+    write(spec_of({"GET /v1/estate/list": {"200": {"content": json_of(page)}}}), tmp_path)
+    package = ModuleSpec("setle_api", None, origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(_routes, "find_spec", lambda _: package)
+    _routes.described.cache_clear()
+    options: Any
+    for options, listed in (({}, {"total": 7}), ({"estates": []}, [])):
+        with (
+            Sandbox(**options) as sandbox,
+            setle.connect(credentials_of(sandbox), base_url=sandbox.base_url) as client,
+        ):
+            assert client.get_httpx_client().get("/v1/estate/list").json() == listed
+    _routes.described.cache_clear()
+
+
 def answer_of(called: str, spec: dict[str, Any] = SPEC) -> Any:
     made, _ = examples(spec)
     (found,) = [one["answer"] for one in made if f"{one['method']} {one['path']}" == called]
