@@ -16,7 +16,7 @@ _REMEDIES = {
     "DNS": "check the host in SETLE_BASE_URL, and the network's name server",
     "TCP": "check the network, its firewall, and whether it takes a proxy (HTTPS_PROXY)",
     "proxy": "check HTTPS_PROXY, with user and password",
-    "TLS": "check SSL_CERT_FILE, if an authority of your own signs for the host",
+    "TLS": "check this machine's clock, and SSL_CERT_FILE if your own authority signs for the host",
 }
 
 
