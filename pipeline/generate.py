@@ -47,6 +47,8 @@ def generate(root: Path, *, explain: bool = False) -> None:
     """
     target = root / PACKAGE
     target.parent.mkdir(exist_ok=True)
+    for left in target.parent.glob(f".{target.name}-*"):  # behind by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
     # Beside the target, because a rename does not cross file systems.
     with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as aside:
         built = build(root, Path(aside))

@@ -290,6 +290,15 @@ def without_generator(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_generator")
+def test_what_a_killed_run_left_goes_with_the_next(scratch: Path) -> None:
+    """No kill -9 leaves a folder that git would take along for good."""
+    left = scratch / "generated" / ".setle_api-left"
+    (left / "setle_api").mkdir(parents=True)
+    generate.generate(scratch)
+    assert not left.exists()
+
+
+@pytest.mark.usefixtures("without_generator")
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 @pytest.mark.parametrize("failing", [1, 2])
 def test_a_swap_that_fails_is_undone(
