@@ -47,7 +47,8 @@ def parse(text: str, name: str) -> dict[str, Any]:
                 _check_aliases(text)
             document = read_yaml(text)
     except (YAMLError, ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        said = " ".join(str(error).split())
+        reason = "nested too deeply" if isinstance(error, RecursionError) else said
         raise PipelineError(
             f"{name} is not the YAML or JSON of a description: {reason}; vendor a file that is"
         ) from None

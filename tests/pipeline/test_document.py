@@ -46,6 +46,7 @@ def test_what_is_no_description_is_refused(text: str, reason: str) -> None:
         parse(text, "x.yaml")
     assert str(caught.value).startswith("x.yaml ")
     assert "; vendor " in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_few_aliases_are_written_out() -> None:
