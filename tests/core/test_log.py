@@ -239,7 +239,7 @@ def test_a_new_token_says_why_and_whence(
         "\n".join(messages),
         re.MULTILINE,
     )
-    assert f"access token {stored.fingerprint} from the store, good for 3600 s (rejected)" in (
+    assert f"access token {stored.fingerprint} from the store, good for 3599 s (rejected)" in (
         messages
     )
 

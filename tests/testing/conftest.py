@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis  # noqa: F401 - or pytest within a test would, with its warnings as errors
 import openapi_core
 import pytest
 from ruamel.yaml import YAML

@@ -174,10 +174,11 @@ class Refresher:
             say(
                 logging.INFO,
                 "token_new",
-                f"access token %(fingerprint)s from the %(origin)s{took}, good for %(lifetime)g s"
+                f"access token %(fingerprint)s from the %(origin)s{took}, good for %(lasts).0f s"
                 " (%(reason)s)",
                 fingerprint=token.fingerprint,
                 lifetime=token.lifetime,
+                lasts=token.end.monotonic - now().monotonic,
                 origin=flight.origin,
                 reason=reason,
                 seconds=seconds,
