@@ -2,7 +2,9 @@
 The sandbox in a process of its own, so that it does not compete for our interpreter.
 
 Prints a line of JSON when it serves. Reads lines of JSON, each an object of attributes to set
-on the sandbox, and answers each with the number of token requests so far. Ends with its input.
+on the sandbox, and answers each with two numbers so far: the token requests, and the secrets that
+came to where a redirect points. Two names are none of its attributes: `script` is a bad answer for
+all token requests to come, empty for none; `revoke` ends all tokens. Ends with its input.
 """
 
 import argparse
@@ -22,29 +24,19 @@ import setle
 from setle_api import AuthenticatedClient
 
 
-class RemoteSandbox:
-    """A sandbox that another process runs."""
+class Address:
+    """
+    Where a sandbox is; all that it takes to ask it for tokens.
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        assert process.stdin
-        assert process.stdout
-        self._ask, self._answers = process.stdin, process.stdout
-        self.base_url, client_id, client_secret = json.loads(self._answers.readline())
+    Args:
+        where: Its URL, client id and client secret, as a line of JSON.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.base_url, client_id, client_secret = json.loads(where)
         self.credentials = setle.ClientCredentials(client_id, client_secret)
         self.tls = httpx.create_ssl_context()
-
-    def token_requests(self) -> int:
-        """Return how often it was asked for a token so far."""
-        return self._say({})
-
-    def set(self, *, lifetime: float) -> None:
-        """Let tokens live for *lifetime* seconds from now on."""
-        self._say({"lifetime": lifetime})
-
-    def _say(self, settings: dict[str, float]) -> int:
-        self._ask.write(json.dumps(settings) + "\n")
-        self._ask.flush()
-        return int(self._answers.readline())
 
     def source(self, store: setle.TokenStore | None = None) -> setle.TokenSource:
         """Return a source that shares with nobody, unless by *store*."""
@@ -100,6 +92,34 @@ class RemoteSandbox:
         )
 
 
+class RemoteSandbox(Address):
+    """A sandbox that another process runs."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdin
+        assert process.stdout
+        self._ask, self._answers = process.stdin, process.stdout
+        super().__init__(self._answers.readline())
+
+    def token_requests(self) -> int:
+        """Return how often it was asked for a token so far."""
+        return self._say({})[0]
+
+    def secrets_elsewhere(self) -> int:
+        """Return how many requests with a secret came to where the redirect points."""
+        return self._say({})[1]
+
+    def set(self, **settings: float | str) -> None:
+        """Set attributes of the sandbox from now on; see above for `script` and `revoke`."""
+        self._say(settings)
+
+    def _say(self, settings: dict[str, float | str]) -> tuple[int, int]:
+        self._ask.write(json.dumps(settings) + "\n")
+        self._ask.flush()
+        token_requests, secrets = json.loads(self._answers.readline())
+        return token_requests, secrets
+
+
 @contextmanager
 def remote_sandbox(*, delay: float = 0.0, down: bool = False) -> Iterator[RemoteSandbox]:
     """
@@ -118,6 +138,7 @@ def remote_sandbox(*, delay: float = 0.0, down: bool = False) -> Iterator[Remote
 
 def main() -> None:
     """Serve until the input ends."""
+    from benchmarks.peers.answers import bad_answers
     from setle.testing import Answer, Sandbox
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this
@@ -128,12 +149,21 @@ def main() -> None:
     with Sandbox(delay=options.delay) as sandbox:
         if options.down:
             sandbox.script_token(*[Answer(503)] * 10_000)
+        elsewhere = sandbox.route("POST", "/elsewhere", {})
+        answers = bad_answers(sandbox.base_url)
         where = [sandbox.base_url, sandbox.client_id, sandbox.client_secret]
         print(json.dumps(where), flush=True)
         for line in sys.stdin:
             for name, value in json.loads(line).items():
-                setattr(sandbox, name, value)
-            print(sandbox.token_requests, flush=True)
+                if name == "script":
+                    sandbox._token_script.clear()  # what of the last one nobody has asked for
+                    sandbox.script_token(*[answers[value]] * 1_000 if value else [])
+                elif name == "revoke":
+                    sandbox.revoke()
+                else:
+                    setattr(sandbox, name, value)
+            secrets = sum("x-setle-client-secret" in asked.headers for asked in elsewhere.requests)
+            print(json.dumps([sandbox.token_requests, secrets]), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What peers do with a short-lived token, side by side with setle."""
