@@ -115,8 +115,8 @@ diff: $(READY) ## Tell what openapi.yaml changes for users (OLD=path, or git's v
 bench: $(READY) ## Measure what a call pays, each against a target; takes five minutes
 	$(BIN)/python -m benchmarks
 
-peers: $(PEERS)/.ready ## Measure a token side by side with what authlib, openai, msal and others do
-	@$(PEERS)/bin/python -m benchmarks.peers
+peers: $(PEERS)/.ready ## Measure side by side with authlib, openai, msal and others into docs/peers.md; QUICK=1 only shows
+	@$(PEERS)/bin/python -m benchmarks.peers $(if $(QUICK),--quick,--write docs/peers.md)
 
 # The peers are in nobody's way in an environment of their own.
 $(PEERS)/.ready: requirements-peers.lock pyproject.toml
