@@ -79,11 +79,9 @@ def api(
 
 
 def _show(content: Iterable[bytes], encoding: str) -> None:
-    if os.isatty(1):
-        click.echo(_readable(b"".join(content), encoding), nl=False, color=True)
-    else:
-        for part in content:
-            click.echo(part, nl=False)
+    parts = [_readable(b"".join(content), encoding)] if os.isatty(1) else content
+    for part in parts:
+        click.echo(part, nl=False, color=True)
 
 
 def _readable(content: bytes, encoding: str) -> str:

@@ -67,8 +67,7 @@ def run(args: list[str]) -> int:
 def _explained(error: Exception) -> tuple[str, int]:
     """Return what to print of *error*, and the exit status."""
     if isinstance(error, Failure):
-        message, status = error.args
-        return message, status
+        return error.args[0], error.args[1]
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "setle"
         return f"{error.format_message()} See '{command} --help'.", UNUSABLE
