@@ -108,7 +108,8 @@ def _first_call(sandbox: RemoteSandbox, rounds: int) -> Figure:
 
 def _run(program: str, *arguments: str, settings: Mapping[str, str] | None = None) -> float:
     """Return how long a new interpreter takes for *program*, in seconds."""
-    foreign = ("SETLE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    # Without bytecode, our own modules alone would be compiled each time.
+    foreign = ("SETLE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "PYTHONDONTWRITEBYTECODE")
     env = {
         name: value for name, value in os.environ.items() if not name.upper().startswith(foreign)
     }
