@@ -13,7 +13,12 @@ EXTRAS = set(sys.argv[1:])
 
 def main() -> str | None:
     """Return what is wrong with what is installed, or None."""
-    modules = [file for file in files("setle-client") or () if file.suffix == ".py"]
+    # What is called __main__ does not define, but runs.
+    modules = [
+        file
+        for file in files("setle-client") or ()
+        if file.suffix == ".py" and file.stem != "__main__"
+    ]
     if not modules:
         return "setle-client is not installed from a wheel"
     for file in modules:
