@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -260,6 +261,8 @@ def test_an_httpx_client_of_another_loop_says_so(connect: Connect) -> None:
 
 def test_loops_that_have_ended_leave_nothing_behind(connect: Connect) -> None:
     """A hundred runs do not keep a hundred httpx clients."""
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()  # what earlier tests left open in loops of theirs
     client = connect()
     seen: weakref.WeakSet[httpx.AsyncClient] = weakref.WeakSet()
 
