@@ -1,5 +1,6 @@
 """What comes from outside, made up: nothing but our own typed errors may come of it."""
 
+import atexit
 import contextlib
 import json
 import math
@@ -129,13 +130,14 @@ def stored_file(content: bytes) -> None:
         assert source(good(), store).get_token().value
 
 
-_servers = contextlib.ExitStack()
+SERVERS = contextlib.ExitStack()
+atexit.register(SERVERS.close)
 _running: list[str] = []
 
 
 def _redis() -> "redis.Redis":
     if not _running:
-        _running.append(_servers.enter_context(Valkey()).url)
+        _running.append(SERVERS.enter_context(Valkey()).url)
     return redis.Redis.from_url(_running[0])
 
 

@@ -1,9 +1,17 @@
 """The short form of `make fuzz`."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import SERVERS, TARGETS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _servers() -> Iterator[None]:
+    with SERVERS:
+        yield
 
 
 @pytest.mark.parametrize("target", TARGETS)
