@@ -6,6 +6,7 @@ With atheris, which knows what each example has reached, or else with hypothesis
 
 import argparse
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.support.valkey import Valkey
+
 
 def main() -> int:
     """Return 0 if nothing but typed errors came of any target."""
@@ -22,19 +25,24 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=300, help="for each target")
     parser.add_argument("targets", nargs="*", help="all, if none is named")
     options = parser.parse_args()
-    if len(options.targets) == 1:
-        fuzz(options.targets[0], options.seconds)
-        return 0
 
-    from tests.fuzz.targets import TARGETS
+    from tests.fuzz.targets import REDIS, TARGETS
 
     failed = []
-    for name in options.targets or TARGETS:
-        print(f"{name}: {options.seconds} s", flush=True)
-        command = [sys.executable, "-m", "tests.fuzz", "--seconds", str(options.seconds), name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        print("\n".join((done.stdout + done.stderr).splitlines()[-60 if done.returncode else -1 :]))
-        failed += [name] * bool(done.returncode)
+    with Valkey() as server:
+        for name in options.targets or TARGETS:
+            print(f"{name}: {options.seconds} s", flush=True)
+            alone = f"from tests.fuzz.__main__ import fuzz; fuzz({name!r}, {options.seconds})"
+            done = subprocess.run(
+                [sys.executable, "-c", alone],
+                env={**os.environ, REDIS: server.url},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            print("\n".join(done.stdout.splitlines()[-60 if done.returncode else -1 :]))
+            failed += [name] * bool(done.returncode)
     print(f"not only typed errors: {', '.join(failed)}" if failed else "nothing but typed errors")
     return bool(failed)
 

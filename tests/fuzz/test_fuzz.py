@@ -5,12 +5,14 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.fuzz.targets import SERVERS, TARGETS
+from tests.fuzz.targets import REDIS, TARGETS
+from tests.support.valkey import Valkey
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _servers() -> Iterator[None]:
-    with SERVERS:
+def _server() -> Iterator[None]:
+    with Valkey() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(REDIS, server.url)
         yield
 
 
