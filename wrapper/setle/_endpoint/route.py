@@ -149,7 +149,7 @@ class Route:
     def open(self, deadline: Deadline) -> httpx.Client:
         """Return an httpx client for one attempt before the *deadline*."""
         left = deadline.left_to_ask
-        taken: Any = {name: lent and _borrowed(lent) for name, lent in self._transports.items()}
+        taken: Any = {name: each and _borrowed(each) for name, each in self._transports.items()}
         client = httpx.Client(
             # Connecting gets a share, for each address of the host; reading gets all there is.
             timeout=httpx.Timeout(left, connect=min(left, deadline.timeout / 3)),
@@ -192,6 +192,6 @@ class _Borrowed(httpx.BaseTransport):
         self.handle_request = transport.handle_request  # type: ignore[method-assign] # delegates
 
 
-def _borrowed(lent: Lent) -> httpx.BaseTransport:
-    transport = lent.take(httpx.BaseTransport)
-    return transport if lent.is_made else _Borrowed(transport)
+def _borrowed(given: Lent) -> httpx.BaseTransport:
+    transport = given.take(httpx.BaseTransport)
+    return transport if given.is_made else _Borrowed(transport)
