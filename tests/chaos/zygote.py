@@ -20,10 +20,10 @@ import traceback
 from typing import Any
 
 # What a first call imports; a worker would, too, each time.
-import anyio._backends._asyncio  # noqa: F401  # see above
-import filelock  # noqa: F401  # see above
+import anyio._backends._asyncio  # noqa: F401 - imported before it forks
+import filelock  # noqa: F401 - imported before it forks
 import httpx
-import redis.lock  # noqa: F401  # see above
+import redis.lock  # noqa: F401 - imported before it forks
 import time_machine
 
 import setle
