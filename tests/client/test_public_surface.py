@@ -27,7 +27,7 @@ NAMES = [
     "TokenUnavailableError",
     "connect",
 ]
-HTTP_STACK = {"anyio", "dateutil", "httpcore", "httpx", "setle_api", "ssl", "tenacity"}
+HTTP_STACK = {"anyio", "httpcore", "httpx", "setle_api", "ssl", "tenacity"}
 
 
 def loaded_after(code: str) -> set[str]:
@@ -85,9 +85,7 @@ def test_import_is_cheap(code: str) -> None:
     """Importing the package loads none of its dependencies."""
     loaded = loaded_after(code)
     assert "setle" in loaded
-    assert loaded.isdisjoint(
-        {"anyio", "attr", "attrs", "dateutil", "httpx", "setle_api", "tenacity"}
-    )
+    assert loaded.isdisjoint({"anyio", "attr", "attrs", "httpx", "setle_api", "tenacity"})
 
 
 def test_credentials_load_no_http_stack() -> None:

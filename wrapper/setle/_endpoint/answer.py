@@ -5,9 +5,9 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import httpx
-from dateutil.parser import parse
 
 from setle_api.models import AccessTokenResponse
 
@@ -19,9 +19,6 @@ from .._token import AccessToken
 _REJECTED = frozenset({400, 401, 403})
 _UNAVAILABLE = frozenset({408, 425, 429})
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
-# All three forms of an HTTP date begin with the day of the week and hold a time of day; the
-# parser alone would make a day of this month out of "-5".
-_DATE = re.compile(r"[A-Z][a-z]{2,8},? .+[0-9]{2}:[0-9]{2}:[0-9]{2}.*")
 # Whatever is longer cannot be meant, and overflows dates and sleeps sooner or later.
 _TEN_YEARS = 10 * 365 * 86_400.0
 _MOST_MESSAGES = 20
@@ -104,11 +101,9 @@ def _retry_after(response: httpx.Response) -> float | None:
     value = response.headers.get("Retry-After", "").strip()
     if _NUMBER.fullmatch(value):
         return min(float(value), _TEN_YEARS)
-    if not _DATE.fullmatch(value):
-        return None
     try:
         # HTTP dates are always GMT, so a zone is not looked at.
-        date = parse(value, ignoretz=True).replace(tzinfo=UTC)
-    except (ValueError, ArithmeticError):  # decimal's own errors get out, too
+        date = parsedate_to_datetime(value).replace(tzinfo=UTC)
+    except (OverflowError, ValueError):
         return None
     return min(max(0.0, date.timestamp() - _time.wall()), _TEN_YEARS)
