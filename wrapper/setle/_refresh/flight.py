@@ -65,7 +65,9 @@ class Flight:
         self.token: AccessToken | None = None
         self.origin = "endpoint"
         self.failure: SetleError | None = None
-        self._wakes: list[Callable[[], object]] = []
+        # By who waits: a lock, or an event loop with all of its tasks.
+        self._wakes: dict[object, Callable[[], object]] = {}
+        self._events: dict[object, anyio.Event] = {}
 
     def has_outlived(self, token: AccessToken) -> bool:
         """Tell whether *token* ended during an early refresh: the process has been stopped."""
@@ -80,7 +82,7 @@ class Flight:
         """Publish the outcome and wake everybody. Call it once, with the mutex held."""
         self.failure = failure
         self.has_ended = True
-        for wake in self._wakes:
+        for wake in self._wakes.values():
             wake()
         self._wakes.clear()
 
@@ -89,20 +91,21 @@ class Flight:
         # A lock of its own: an Event has one inside that a signal handler would find taken.
         lock = threading.Lock()
         lock.acquire()
-        if self._will_wake(lock.release):
+        if self._will_wake(lock, lock.release):
             lock.acquire(timeout=self._until_look(limit))
 
     async def wait_async(self, limit: float) -> None:
         """Suspend this task until there is an outcome or a reason to look, at most *limit*."""
-        event = anyio.Event()
-        if self._will_wake(partial(call_in, running_loop(), event.set)):
+        loop = running_loop()
+        event = self._events.get(loop) or self._events.setdefault(loop, anyio.Event())
+        if self._will_wake(loop, partial(call_in, loop, event.set)):
             with anyio.move_on_after(self._until_look(limit)):
                 await event.wait()
 
     @exclusive
-    def _will_wake(self, wake: Callable[[], object]) -> bool:
+    def _will_wake(self, waiter: object, wake: Callable[[], object]) -> bool:
         if not self.has_ended:
-            self._wakes.append(wake)
+            self._wakes.setdefault(waiter, wake)
         return not self.has_ended
 
     def _until_look(self, limit: float) -> float:
