@@ -1,7 +1,6 @@
 """The client that connect() returns: the generated one, with connections that nobody mixes up."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, Self
 
 import attrs
@@ -107,43 +106,51 @@ class SetleClient(AuthenticatedClient):
         return f"<SetleClient base_url={self._base_url!r}>"
 
 
-@contextmanager
-def _in_its_place(client: "_Sync | _Async", loop: object, request: httpx.Request) -> Iterator[None]:
-    """Send nothing in another process or *loop*; heed a 401 that a transport raises for."""
-    if client.place[1] is None:
-        client.place[1] = loop  # it was made before there was one
-    if client.place != [process(), loop]:
-        raise ConfigurationError(
-            "this httpx client belongs to another process or event loop; take one out of what"
-            " setle.connect() returned here, by get_httpx_client() or get_async_httpx_client()"
-        )
-    try:
-        yield
-    except Exception as error:
+class _InItsPlace:
+    """An httpx client that sends nothing in another process or event loop."""
+
+    place: list[Any]
+    bearer: BearerAuth
+
+    def check(self, loop: object) -> None:
+        """Raise a ConfigurationError if it does not belong to this process and *loop*."""
+        if self.place[1] is None:
+            self.place[1] = loop  # it was made before there was one
+        if self.place != [process(), loop]:
+            raise ConfigurationError(
+                "this httpx client belongs to another process or event loop; take one out of what"
+                " setle.connect() returned here, by get_httpx_client() or get_async_httpx_client()"
+            )
+
+    def heed_raised(self, error: Exception, request: httpx.Request) -> None:
+        """Heed the 401 to *request* that a transport raised *error* for, if it did."""
         answer = getattr(error, "response", None)
         if isinstance(answer, httpx.Response):
             with suppress(RuntimeError):  # it knows already what it answers
                 request = answer.request
             answer.request = request
-            client.bearer.heed(answer)
-        raise
+            self.bearer.heed(answer)
 
 
-class _Sync(httpx.Client):
+class _Sync(_InItsPlace, httpx.Client):
     transports = httpx.BaseTransport
-    place: list[Any]
-    bearer: BearerAuth
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        with _in_its_place(self, None, request):
+        self.check(None)
+        try:
             return super().send(request, **options)
+        except Exception as error:
+            self.heed_raised(error, request)
+            raise
 
 
-class _Async(httpx.AsyncClient):
+class _Async(_InItsPlace, httpx.AsyncClient):
     transports = httpx.AsyncBaseTransport
-    place: list[Any]
-    bearer: BearerAuth
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        with _in_its_place(self, running_loop(), request):
+        self.check(running_loop())
+        try:
             return await super().send(request, **options)
+        except Exception as error:
+            self.heed_raised(error, request)
+            raise
