@@ -117,6 +117,25 @@ def test_secret_file(
     assert setle.ClientCredentials.from_env().client_secret == SECRET
 
 
+def test_secret_file_in_the_home(
+    tmp_path: Path, env: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tilde stands for the home, as in the name of a store."""
+    (tmp_path / "secret").write_text(SECRET)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET_FILE", "~/secret")
+    assert setle.ClientCredentials.from_env().client_secret == SECRET
+
+
+def test_secret_file_in_no_home(env: Callable[[str, object], None]) -> None:
+    """A home that there is not is an error that names the setting."""
+    env("SETLE_CLIENT_ID", ID)
+    env("SETLE_CLIENT_SECRET_FILE", "~nobody-of-this-name/secret")
+    message = refused(setle.ClientCredentials.from_env)
+    assert "SETLE_CLIENT_SECRET_FILE names (~nobody-of-this-name/secret) cannot be read" in message
+
+
 def test_secret_file_is_read_anew(tmp_path: Path, env: Callable[[str, object], None]) -> None:
     """A secret that was rotated in its file is picked up."""
     file = tmp_path / "secret"

@@ -139,9 +139,9 @@ class Environment:
 
 def _content(path: str) -> str:
     try:
-        return Path(path).read_text("utf-8")
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
+        return Path(path).expanduser().read_text("utf-8")
+    except (OSError, RuntimeError) as error:  # the second, where there is no home
+        problem = f"cannot be read: {getattr(error, 'strerror', error)}"
     except ValueError:
         problem = "is not text in UTF-8"
     # Somebody may have put the secret itself where its file belongs; that is no path.
