@@ -118,7 +118,10 @@ def check_wrapper(wrapper: Path, package: Path) -> None:
 
 
 def _imports(module: Path, package: str) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(ast.parse(module.read_bytes())):
+    code = module.read_bytes()
+    if package.encode() not in code:
+        return  # to parse all of them would take longer than all the other checks
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom) and not node.level:
             source = node.module or ""
             if source.split(".")[0] == package:
