@@ -120,7 +120,7 @@ def test_an_httpx_client_taken_out_before_a_fork_says_so_in_the_child(connect: C
     client = connect()
     http = client.get_httpx_client()
     assert http.get(ESTATES).status_code == 200
-    said = forked(lambda: http.get(ESTATES))()
+    said = forked(lambda: http.get(ESTATES), measured=True)()
     assert said.startswith("ConfigurationError(")
     assert "get_httpx_client()" in said
     assert forked(lambda: client.get_httpx_client().get(ESTATES).status_code)() == "200"
@@ -137,7 +137,7 @@ def test_an_async_httpx_client_taken_out_before_a_fork_says_so_in_the_child(
     async def call() -> int:
         return (await http.get(ESTATES)).status_code
 
-    assert "get_async_httpx_client()" in forked(lambda: asyncio.run(call()))()
+    assert "get_async_httpx_client()" in forked(lambda: asyncio.run(call()), measured=True)()
 
 
 @needs_fork

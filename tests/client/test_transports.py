@@ -177,7 +177,7 @@ def test_a_transport_of_one_process_tells_its_children_what_to_do(
         return World("sync").call(client).status_code
 
     assert call() == 200
-    assert "pass a callable that makes one" in forked(call)()
+    assert "pass a callable that makes one" in forked(call, measured=True)()
     assert call() == 200
     transport.close()
     client = connect(**args(httpx.HTTPTransport))
@@ -208,7 +208,7 @@ def test_a_child_whose_token_has_ended_says_the_same_of_the_token_request(
         return World("sync").call(client).status_code
 
     sandbox.revoke()
-    assert "pass a callable that makes one" in forked(call)()
+    assert "pass a callable that makes one" in forked(call, measured=True)()
     assert call() == 200
     transport.close()
 

@@ -17,7 +17,7 @@ def test_a_child_inherits_the_token(sandbox: Sandbox) -> None:
     """Workers forked after the first call cost no request of their own."""
     source = source_of(sandbox)
     token = source.get_token()
-    assert forked(lambda: source.get_token().value == token.value)() == "True"
+    assert forked(lambda: source.get_token().value == token.value, measured=True)() == "True"
     assert sandbox.token_requests == 1
 
 
@@ -51,7 +51,7 @@ def test_a_child_forked_during_an_early_refresh_has_its_own(sandbox: Sandbox, cl
     with sandbox.hold():
         assert source.get_token() == old
         sandbox.wait_for(token_requests=2)
-        child = forked(run)
+        child = forked(run, measured=True)
         sandbox.wait_for(token_requests=3)
     assert child() == "[True, True, False]"
     assert sandbox.token_requests == 3

@@ -396,7 +396,7 @@ def test_unreadable_file(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptu
         got = source_of(sandbox, store=setle.FileTokenStore(folder)).get_token().value
         return (got != "planted", len(warnings_of(caplog)), oct(mode(path)))
 
-    assert forked(run)() == "(True, 1, '0o600')"
+    assert forked(run, measured=True)() == "(True, 1, '0o600')"
 
 
 def _read_only(folder: Path) -> None:
@@ -459,7 +459,7 @@ def test_read_only_folder(sandbox: Sandbox, folder: Path, caplog: pytest.LogCapt
         named = [f"Permission denied: {folder}" in line for line in warnings_of(caplog)]
         return named, list(folder.iterdir())
 
-    assert forked(run)() == "([True, True], [])"
+    assert forked(run, measured=True)() == "([True, True], [])"
     assert sandbox.token_requests == 1
 
 
@@ -477,7 +477,9 @@ def test_full_disk(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixt
         return warnings_of(caplog)
 
     path = folder / f"{key}.json"
-    assert forked(run)().startswith(f"['FileTokenStore.save failed (File too large: {path})")
+    assert forked(run, measured=True)().startswith(
+        f"['FileTokenStore.save failed (File too large: {path})"
+    )
     assert path.read_text() == before
     assert list(folder.glob("*.new")) == []
 
@@ -519,7 +521,7 @@ def test_below_a_folder_for_everybody(tmp_path: Path) -> None:
         store.save(KEY, token())
         return store.load(KEY) is not None
 
-    assert forked(run)() == "True"
+    assert forked(run, measured=True)() == "True"
 
 
 def test_folder_of_its_own_below_somebody_elses(

@@ -139,7 +139,7 @@ def test_a_forked_child_inherits_no_lock() -> None:
         return loaded and loaded.value
 
     with store.lock("a key", 0.0):
-        assert forked(run)() == "one"
+        assert forked(run, measured=True)() == "one"
 
 
 def test_cleared() -> None:

@@ -1,24 +1,27 @@
 """Processes that set off together, forked from the test so that twenty of them are cheap."""
 
 import os
+import posix
 import signal
 import socket
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from tests.support.measuring import unmeasured
+import coverage
+
+from tests.support.measuring import unmeasured, unmeasured_children
 
 Start = Callable[..., subprocess.Popen[str]]
 
 
-def forked(run: Callable[[], object]) -> Callable[[], str]:
+def forked(run: Callable[[], object], *, measured: bool = False) -> Callable[[], str]:
     """Call *run* in a forked child; return a function that waits for what it returned."""
     reading, writing = os.pipe()
-    with warnings.catch_warnings():
+    with nullcontext() if measured else unmeasured_children(), warnings.catch_warnings():
         # Python warns of forking while there are threads, as the sandbox has one.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
@@ -29,7 +32,10 @@ def forked(run: Callable[[], object]) -> Callable[[], str]:
         except BaseException as error:  # noqa: BLE001 - the child must not return to pytest
             said = repr(error)
         os.write(writing, said.encode())
-        os._exit(0)
+        if measured and (measuring := coverage.Coverage.current()):
+            measuring.stop()
+            measuring.save()
+        posix._exit(0)  # not the one of coverage, which saves what the parent has measured, too
     os.close(writing)
 
     def outcome() -> str:
