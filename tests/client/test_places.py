@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import os
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,7 +18,7 @@ import trustme
 
 import setle
 import setle_api
-from setle.testing import Sandbox
+from setle.testing import Answer, Request, Sandbox
 from tests.support import all_at_once, source_of
 from tests.support.processes import cold_processes, forked
 from tests.support.worlds import ECHO, ESTATES, World, connect_to
@@ -89,6 +91,80 @@ def test_a_client_may_be_entered_at_any_time(world: World, connect: Connect) -> 
         in_turn()
     else:
         world.run(in_turn_async)
+
+
+def test_who_leaves_a_client_cuts_nobody_off(
+    world: World, connect: Connect, sandbox: Sandbox
+) -> None:
+    """One enters it and leaves while another waits for an answer in a block of its own."""
+    client = connect()
+    asked, left = threading.Event(), threading.Event()
+
+    def answer_late(request: Request) -> Answer:
+        asked.set()
+        assert left.wait(10)
+        return Answer(json={})
+
+    sandbox.route("GET", "/late", lambda request: asyncio.to_thread(answer_late, request))
+
+    def call() -> int:
+        with client:
+            return client.get_httpx_client().get("/late").status_code
+
+    async def call_async() -> None:
+        async with client:
+            assert (await client.get_async_httpx_client().get("/late")).status_code == 200
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(call_async)
+            assert await anyio.to_thread.run_sync(asked.wait, 10)
+            async with client:
+                pass
+            left.set()
+
+    if not world.is_sync:
+        world.run(main)
+        return
+    with ThreadPoolExecutor() as pool:
+        status = pool.submit(call)
+        assert asked.wait(10)
+        with client:
+            pass
+        left.set()
+        assert status.result() == 200
+
+
+@needs_fork
+def test_a_child_that_was_forked_in_a_with_block_leaves_it(connect: Connect) -> None:
+    """It has never entered that block itself, and leaves its parent's connections alone."""
+    client = connect()
+    with client:
+        http = client.get_httpx_client()
+        http.get(ESTATES).raise_for_status()
+        assert forked(lambda: client.__exit__(None, None, None))() == "None"
+        assert http.get(ESTATES).status_code == 200
+    assert http.is_closed
+
+
+def test_an_httpx_client_that_was_closed_is_made_anew(world: World, connect: Connect) -> None:
+    """By a with block of its own, or because leaving the client was broken off."""
+    client = connect()
+
+    async def call() -> None:
+        async with client.get_async_httpx_client() as http:
+            assert (await http.get(ESTATES)).status_code == 200
+
+    async def call_twice() -> None:
+        await call()
+        await call()
+
+    if not world.is_sync:
+        world.run(call_twice)
+        return
+    for _ in range(2):
+        with client.get_httpx_client() as http:
+            assert http.get(ESTATES).status_code == 200
 
 
 @needs_fork

@@ -26,6 +26,7 @@ class SetleClient(AuthenticatedClient):
     """
 
     _made: dict[tuple[object, object, Any], Any] = attrs.field(factory=dict, init=False)
+    _entered: list[object] = attrs.field(factory=list, init=False)
 
     def get_httpx_client(self) -> httpx.Client:
         """Return the httpx client of this process, or the one that was set."""
@@ -51,29 +52,41 @@ class SetleClient(AuthenticatedClient):
 
     def _made_for(self, kind: "type[_Sync | _Async]", loop: Any) -> Any:
         place = (kind, process(), loop)
-        return self._made.get(place) or self._made.setdefault(place, self._make(kind, loop))
+        made = self._made.get(place)
+        if made is not None and made.is_closed:
+            self._made.pop(place, None)
+            made = None
+        return made or self._made.setdefault(place, self._make(kind, loop))
 
     def __enter__(self) -> Self:
         """Open the httpx client of this process, if it is not in use already."""
+        self._entered.append((_Sync, process(), None))
         with suppress(RuntimeError):
             super().__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Close it; the next call makes another one."""
-        super().__exit__(*error)
-        self._made.pop((_Sync, process(), None), None)
+        """Close it, if nobody else has entered it; the next call makes another one."""
+        if self._is_last((_Sync, process(), None)):
+            super().__exit__(*error)
 
     async def __aenter__(self) -> Self:
         """Open the httpx client of this process and event loop, if it is not in use already."""
+        self._entered.append((_Async, process(), running_loop()))
         with suppress(RuntimeError):
             await super().__aenter__()
         return self
 
     async def __aexit__(self, *error: Any) -> None:
-        """Close it; the next call makes another one."""
-        await super().__aexit__(*error)
-        self._made.pop((_Async, process(), running_loop()), None)
+        """Close it, if nobody else has entered it; the next call makes another one."""
+        if self._is_last((_Async, process(), running_loop())):
+            await super().__aexit__(*error)
+
+    def _is_last(self, place: object) -> bool:
+        """Take one who leaves off the list, and tell whether nobody is left on it."""
+        with suppress(ValueError):  # entered before a fork
+            self._entered.remove(place)
+        return place not in self._entered
 
     @without_locals
     def _make(self, kind: "type[_Sync | _Async]", loop: Any) -> Any:
