@@ -310,6 +310,22 @@ def test_an_async_httpx_client_may_be_taken_out_before_there_is_a_loop(
         asyncio.run(call())
 
 
+def test_each_async_httpx_client_taken_out_before_there_is_a_loop_is_another_one(
+    connect: Connect,
+) -> None:
+    """So that one may be taken out for each run of an event loop."""
+    client = connect()
+
+    async def call(http: httpx.AsyncClient) -> int:
+        async with http:
+            return (await http.get(ESTATES)).status_code
+
+    unused = client.get_async_httpx_client()
+    for _ in range(2):
+        assert asyncio.run(call(client.get_async_httpx_client())) == 200
+    assert asyncio.run(call(unused)) == 200
+
+
 def test_an_httpx_client_of_another_loop_says_so(connect: Connect) -> None:
     """The event loop that it belongs to still runs, and would not get its answers."""
     client = connect()

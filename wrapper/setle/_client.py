@@ -34,7 +34,9 @@ class SetleClient(AuthenticatedClient):
 
     def get_async_httpx_client(self) -> httpx.AsyncClient:
         """Return the httpx client of this process and event loop, or the one that was set."""
-        return self._async_client or self._made_for(_Async, running_loop())
+        loop = running_loop()
+        # Whoever asks before there is a loop gets one that belongs to the first that comes.
+        return self._async_client or (self._made_for if loop else self._make)(_Async, loop)
 
     def with_headers(self, headers: dict[str, str]) -> "SetleClient":
         """Return a client like this one with additional *headers*."""
