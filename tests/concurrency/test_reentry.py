@@ -258,8 +258,8 @@ class CallingHandler(logging.Handler):
 
 
 @contextmanager
-def _logging_to(handler: logging.Handler) -> Iterator[None]:
-    logger = logging.getLogger("setle")
+def _logging_to(handler: logging.Handler, name: str = "setle") -> Iterator[None]:
+    logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
@@ -294,6 +294,17 @@ def test_a_log_handler_that_calls_the_client_is_answered_at_once(
     assert len(calls.said) >= 4
     assert all(isinstance(said, setle.AccessToken) for said in calls.said)
     assert sandbox.token_requests == 2
+
+
+def test_a_log_handler_that_waits_for_a_token_keeps_no_refresh_waiting(sandbox: Sandbox) -> None:
+    """It holds a lock that httpx needs in the refresh, to log the request for the token."""
+    calls = Calls()
+    calls.source = source_of(sandbox)
+    with _logging_to(CallingHandler(calls, fails=False), "httpx"):
+        logging.getLogger("httpx").info("said by whoever has no token yet")
+        join_refreshes()
+    assert len(calls.said) == 2
+    assert all(isinstance(said, setle.AccessToken) for said in calls.said)
 
 
 def test_a_finalizer_that_calls_the_client_is_answered_at_once(sandbox: Sandbox) -> None:

@@ -2,9 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 _logger = logging.getLogger("setle")
 _thread = threading.local()
@@ -13,17 +12,30 @@ _thread = threading.local()
 @contextmanager
 def logging_afterwards() -> Iterator[None]:
     """
-    Let what this thread says be logged at the end of the block.
+    Let what this thread says, and httpx in it, be logged at the end of the block.
 
     A log handler may wait for what goes on in there, with a lock in hand that logging needs.
     """
-    _thread.kept = kept = list[Any]()
+    _thread.kept = kept = list[logging.LogRecord]()
     try:
         yield
     finally:
         _thread.kept = None
-        for said in kept:
-            _log(*said)
+        for record in kept:
+            # A handler is foreign code: what it raises must not cost a token.
+            with suppress(Exception):
+                logging.getLogger(record.name).handle(record)
+
+
+def _is_due(record: logging.LogRecord) -> bool:
+    kept: list[logging.LogRecord] | None = getattr(_thread, "kept", None)
+    if kept is not None:
+        kept.append(record)
+    return kept is None
+
+
+_logger.addFilter(_is_due)
+logging.getLogger("httpx").addFilter(_is_due)
 
 
 def say(level: int, event: str, text: str, **fields: object) -> None:
@@ -34,14 +46,5 @@ def say(level: int, event: str, text: str, **fields: object) -> None:
     that it hides none of the record's own.
     """
     extra = {f"setle_{name}": value for name, value in {"event": event, **fields}.items()}
-    kept: list[Any] | None = getattr(_thread, "kept", None)
-    if kept is None:
-        _log(level, text, fields, extra)
-    else:
-        kept.append((level, text, fields, extra))
-
-
-def _log(level: int, text: str, fields: Mapping[str, object], extra: Mapping[str, object]) -> None:
-    # A handler is foreign code: what it raises must not cost a token.
     with suppress(Exception):
         _logger.log(level, text, fields, extra=extra)
