@@ -280,6 +280,21 @@ def test_an_unusable_proxy_of_the_api_calls_alone_is_named_at_the_first_call(
     pytest.fail("connect() found it")
 
 
+@pytest.mark.parametrize("url", UNUSABLE)
+def test_an_unusable_proxy_that_comes_after_the_source_is_named_and_not_shown(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each refresh heeds the environment of its own moment."""
+    credentials = setle.ClientCredentials("id", "secret")
+    source = setle.TokenSource(
+        credentials, base_url="https://setle.example", store=setle.MemoryTokenStore()
+    )
+    monkeypatch.setenv("HTTPS_PROXY", url)
+    text = said(source.get_token)
+    assert "HTTPS_PROXY" in text
+    assert PASSWORD not in text
+
+
 # The first three httpx reads as a host and a port: nothing tells that it is a password.
 @pytest.mark.parametrize(
     "url",

@@ -150,13 +150,14 @@ class Route:
         """Return an httpx client for one attempt before the *deadline*."""
         left = deadline.left_to_ask
         taken: Any = {name: each and _borrowed(each) for name, each in self._transports.items()}
-        client = httpx.Client(
-            # Connecting gets a share, for each address of the host; reading gets all there is.
-            timeout=httpx.Timeout(left, connect=min(left, deadline.timeout / 3)),
-            transport=taken.pop(None),
-            mounts=taken,
-            **self._args,
-        )
+        with settings_named(self._args):  # the environment may have changed since
+            client = httpx.Client(
+                # Connecting gets a share, for each address of the host; reading gets all there is.
+                timeout=httpx.Timeout(left, connect=min(left, deadline.timeout / 3)),
+                transport=taken.pop(None),
+                mounts=taken,
+                **self._args,
+            )
         deadline.close = client.close
         return client
 
