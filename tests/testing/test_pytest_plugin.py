@@ -254,3 +254,31 @@ def test_module_is_the_command() -> None:
     command = [sys.executable, "-m", "setle.testing", "--help"]
     ran = subprocess.run(command, capture_output=True, check=True, text=True, timeout=30)
     assert ran.stdout.startswith("Usage: setle sandbox [OPTIONS]")
+
+
+def test_a_frozen_test_that_is_the_first_to_use_the_package_still_gives_up(
+    pytester: pytest.Pytester,
+) -> None:
+    """What waits binds the real clock before any test freezes it."""
+    pytester.makepyfile(
+        """
+        import threading
+
+        import freezegun
+        import pytest
+
+
+        @freezegun.freeze_time("2020-01-01")
+        def test_first():
+            import setle
+
+            returns = threading.Event()
+            source = setle.TokenSource(
+                lambda: returns.wait(5), base_url="http://127.0.0.1:1", timeout=0.2
+            )
+            with pytest.raises(setle.TokenUnavailableError, match="has not returned"):
+                source.get_token()
+            returns.set()
+        """
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)

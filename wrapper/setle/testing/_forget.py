@@ -2,6 +2,8 @@
 
 import sys
 
+from .. import _time  # noqa: F401 - binds the real clock, before a test freezes it
+
 
 def forget_everything() -> None:
     """
