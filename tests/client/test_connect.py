@@ -553,11 +553,14 @@ def test_no_verification(tls_sandbox: Sandbox) -> None:
         assert estates(client).status_code == 200
 
 
-def test_authority_in_a_file(tls_sandbox: Sandbox, authority: trustme.CA, tmp_path: Path) -> None:
+@pytest.mark.parametrize("named_by", [str, Path])
+def test_authority_in_a_file(
+    named_by: type, tls_sandbox: Sandbox, authority: trustme.CA, tmp_path: Path
+) -> None:
     """The authority may come from a file."""
     pem = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(str(pem))
-    with connected(tls_sandbox, verify_ssl=str(pem)) as client:
+    with connected(tls_sandbox, verify_ssl=named_by(pem)) as client:
         assert estates(client).status_code == 200
 
 

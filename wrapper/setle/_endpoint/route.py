@@ -34,7 +34,7 @@ def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
         return
     except OSError as error:
         names = [name for name in _AUTHORITIES if os.environ.get(name)]
-        if args.get("cert") or isinstance(args.get("verify"), str) or not names:
+        if args.get("cert") or isinstance(args.get("verify"), str | Path) or not names:
             names = ["verify_ssl", "cert"]
         problem = f"{' or '.join(names)} names what cannot be used: {error.strerror or error}"
     except Exception as error:  # noqa: BLE001 - httpx checks no types
@@ -52,7 +52,7 @@ def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
 
 def authorities(verify: Any) -> Any:
     """Return *verify*, or TLS settings for the file or folder that it names."""
-    if not isinstance(verify, str):
+    if not isinstance(verify, str | Path):
         return verify
     file, folder = (None, verify) if Path(verify).is_dir() else (verify, None)
     return ssl.create_default_context(cafile=file, capath=folder)
