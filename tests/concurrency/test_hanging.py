@@ -186,6 +186,38 @@ def test_connections_that_drip_do_not_add_up() -> None:
     assert most <= 2
 
 
+def test_a_transport_that_hangs_as_it_is_closed_holds_up_nobody(
+    sandbox: Sandbox, release: threading.Event
+) -> None:
+    """It is closed at the deadline, as the request hangs; not even other keys wait for that."""
+    closing = threading.Event()
+
+    class Hanging(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            release.wait(30)
+            return super().handle_request(request)
+
+        def close(self) -> None:
+            closing.set()
+            release.wait(30)
+            super().close()
+
+    hanging = setle.TokenSource(
+        credentials_of(sandbox),
+        base_url=sandbox.base_url,
+        store=setle.MemoryTokenStore(),
+        timeout=0.3,
+        httpx_args={"transport": Hanging},
+    )
+    began = time.monotonic()
+    with pytest.raises(setle.TokenUnavailableError, match="gave no answer"):
+        hanging.get_token()
+    assert closing.wait(10)
+    source_of(sandbox).get_token()
+    assert time.monotonic() - began < 10
+    assert sandbox.token_requests == 1
+
+
 def test_a_hasty_waiter_leaves_a_patient_refresh_alone(sandbox: Sandbox) -> None:
     """Each waits as long as its own source says, in threads and in loops."""
     store = setle.MemoryTokenStore()

@@ -5,8 +5,11 @@ Any number of threads, tasks and event loops wait for it; each may stop waiting 
 the others noticing, and none of them has to be there when it ends.
 """
 
+import sys
 import threading
+from _thread import start_new_thread
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
@@ -86,6 +89,12 @@ class Flight:
             wake()
         self._wakes.clear()
 
+    def break_off(self) -> None:
+        """Close its connections, in another thread: a transport of the user's may hang in there."""
+        if self.deadline.close is not None:
+            with suppress(RuntimeError):  # no thread to be had: it ends by its own timeouts
+                start_new_thread(_call_quietly, (self.deadline.close,))
+
     def wait(self, limit: float) -> None:
         """Block this thread until there is an outcome or a reason to look, at most *limit*."""
         # A lock of its own: an Event has one inside that a signal handler would find taken.
@@ -122,3 +131,9 @@ class Flight:
         else:
             text += "; check the network and the base URL"
         return TokenUnavailableError(text)
+
+
+def _call_quietly(close: Callable[[], object]) -> None:
+    sys.settrace(threading.gettrace())  # as in a refresh
+    with suppress(Exception):  # whatever it was in the middle of
+        close()

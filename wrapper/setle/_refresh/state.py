@@ -184,9 +184,7 @@ class KeyState(TokenInUse):
         elif waited_for is flight and not (flight.is_stuck or flight.has_outlived(self.held.token)):
             failure = flight.unanswered(flight.deadline.timeout)
         self._close(flight, failure)
-        if flight.deadline.close is not None:
-            with suppress(Exception):  # whatever it was in the middle of
-                flight.deadline.close()
+        flight.break_off()
 
     def _close(self, flight: Flight, failure: SetleError | None) -> None:
         """Publish the outcome of *flight*, and note its *failure*."""
