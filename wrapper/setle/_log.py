@@ -12,7 +12,7 @@ _thread = threading.local()
 @contextmanager
 def logging_afterwards() -> Iterator[None]:
     """
-    Let what this thread says, and httpx in it, be logged at the end of the block.
+    Let what is said in this thread, by httpx as well, be logged at the end of the block.
 
     A log handler may wait for what goes on in there, with a lock in hand that logging needs.
     """
@@ -34,8 +34,12 @@ def _is_due(record: logging.LogRecord) -> bool:
     return kept is None
 
 
-_logger.addFilter(_is_due)
-logging.getLogger("httpx").addFilter(_is_due)
+_SPEAK_IN_A_REFRESH = (
+    *("setle", "httpx", "filelock"),
+    *("httpcore.connection", "httpcore.http11", "httpcore.proxy"),
+)
+for _name in _SPEAK_IN_A_REFRESH:
+    logging.getLogger(_name).addFilter(_is_due)
 
 
 def say(level: int, event: str, text: str, **fields: object) -> None:
