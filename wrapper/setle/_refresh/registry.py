@@ -1,6 +1,7 @@
 """What this process shares: guards of stores, states of keys, ways to credentials."""
 
 from functools import lru_cache
+from itertools import islice
 from weakref import WeakValueDictionary
 
 from .. import _failure
@@ -17,7 +18,9 @@ from .state import EVERY, KeyState
 # By id, as a store need not be hashable. A state keeps its store, so no id recurs meanwhile.
 _stores: WeakValueDictionary[int, TolerantStore] = WeakValueDictionary()
 _states: WeakValueDictionary[tuple[int, str], KeyState] = WeakValueDictionary()
-_recent: dict[KeyState, None] = {}  # kept without a source, for a connect() per web request
+# Both are kept without a source, for a connect() per web request.
+_recent: dict[KeyState, None] = {}
+_needed: dict[KeyState, None] = {}
 _MANY = 64
 
 
@@ -33,9 +36,14 @@ def state_of(store: TolerantStore, key: str) -> KeyState:
     state = _states.setdefault((id(store), key), KeyState(store, key))
     _recent.pop(state, None)
     _recent[state] = None
-    if len(_recent) > _MANY:
-        for old in [old for old in _recent if not _is_needed(old)][:-_MANY]:
-            del _recent[old]
+    looked_at = list(islice(_needed, 2))  # by turns, however many there are
+    while len(_recent) > _MANY:
+        looked_at.append(next(iter(_recent)))
+        del _recent[looked_at[-1]]
+    for old in looked_at:
+        _needed.pop(old, None)
+        if _is_needed(old):
+            _needed[old] = None
     return state
 
 
@@ -104,7 +112,9 @@ class Way:
             return False
 
     def __hash__(self) -> int:
-        return hash(self._parts[:3])  # a callable may have no hash
+        # A callable may have no hash.
+        provider = None if callable(self._provider) else self._provider
+        return hash((*self._parts[:3], provider))
 
 
 @lru_cache(maxsize=64)

@@ -26,8 +26,9 @@ class MemoryTokenStore:
 
     def save(self, key: str, token: AccessToken) -> None:
         """Save *token* under *key*, and forget tokens that have ended."""
+        moment = now()
         for other, old in list(self._tokens.items()):
-            if old.has_ended(now()):
+            if old.has_ended(moment):
                 self._tokens.pop(other, None)
         self._tokens[key] = token
 
