@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import attrs
 
+from ._table import middle_half
+
 T = TypeVar("T")
 F = TypeVar("F", int, float)
 
@@ -120,6 +122,8 @@ class Figure:
 
         ratio: Median of the rounds' ratios.
 
+        between: What the middle half of them lies between.
+
         target: What was set out to be reached; empty where there is nothing to reach.
 
         reached: Whether it was; None where there is no target.
@@ -134,6 +138,7 @@ class Figure:
     baseline: float
     unit: str
     ratio: float
+    between: tuple[float, float]
     target: str
     reached: bool | None
     rounds: int
@@ -159,6 +164,7 @@ class Figure:
             median(pairs.baseline),
             unit,
             median(pairs.ratios),
+            middle_half(pairs.ratios),
             target,
             None,
             len(pairs.ours),

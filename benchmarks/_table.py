@@ -1,6 +1,7 @@
 """Tables, for people and for the documents."""
 
 from collections.abc import Collection, Sequence
+from statistics import median, quantiles
 
 
 def aligned(rows: Sequence[Sequence[str]], *, markdown: bool, left: Collection[int]) -> str:
@@ -16,3 +17,25 @@ def aligned(rows: Sequence[Sequence[str]], *, markdown: bool, left: Collection[i
         ).rstrip()
         for row in rows
     )
+
+
+def middle_half(figures: Sequence[float]) -> tuple[float, float]:
+    """Return between what the middle half of *figures* lies, or all of less than four."""
+    if len(figures) < 4:
+        return min(figures), max(figures)
+    low, _, high = quantiles(figures, n=4)
+    return low, high
+
+
+def spread(figures: Sequence[float], *, scale: float = 1.0) -> str:
+    """Return the median of *figures*, times *scale*, with the middle half behind it."""
+    middle = short(median(figures) * scale)
+    if len(figures) == 1:
+        return middle
+    low, high = middle_half(figures)
+    return f"{middle} ({short(low * scale)}-{short(high * scale)})"
+
+
+def short(figure: float) -> str:
+    """Return no more digits of *figure* than a reader wants."""
+    return f"{figure:,.0f}" if abs(figure) >= 10 else f"{figure:.2f}"

@@ -17,12 +17,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .._measure import Effort
+from .._page import circumstances, rewrite
 from .._run import run
 from . import counts, fault_rows, page, times
 from .all import PEERS
 from .cell import Case, Cell
 from .libraries import SETLE, Peer
 
+_BY = "make peers"
 CASES = (*times.CASES, *counts.CASES, *fault_rows.LIFETIMES, *fault_rows.CASES)
 
 
@@ -54,9 +56,9 @@ def main() -> int:
     outcomes = fault_rows.answers_to(libraries) if has_answers else []
     if options.json:
         options.json.write_text(json.dumps(_report(libraries, rows), indent=2) + "\n", "utf-8")
-    command = "make peers" + " (--quick: one round each)" * options.quick
+    command = _BY + " (--quick: one round each)" * options.quick
     if options.write:
-        page.rewrite(options.write, page.as_markdown(libraries, rows, outcomes, command))
+        rewrite(options.write, page.as_markdown(libraries, rows, outcomes, command), _BY)
     if options.markdown:
         print(page.as_markdown(libraries, rows, outcomes, command))
     else:
@@ -95,7 +97,7 @@ def _report(
 ) -> dict[str, object]:
     names = [peer.distribution for peer in libraries]
     return {
-        "circumstances": page.circumstances("make peers"),
+        "circumstances": circumstances(_BY, *page.VERSIONS),
         "versions": {name: version(name) for name in names},
         "cases": {
             case.name: dict(zip(names, [cell.text for cell in cells], strict=True))

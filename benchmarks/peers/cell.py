@@ -1,10 +1,11 @@
 """What stands in a table, and which of a row is the best."""
 
 from collections.abc import Callable, Sequence
-from statistics import median, quantiles
+from statistics import median
 
 import attrs
 
+from .. import _table
 from .._measure import Effort
 from .libraries import Peer
 
@@ -61,15 +62,7 @@ def spread(figures: Sequence[float], *, scale: float = 1.0, best: int = 1) -> Ce
         scale: What to multiply them with before they are shown.
         best: 1 if the least is the best, -1 if the most is.
     """
-    middle = median(figures) * scale
-    low, _, high = quantiles(figures, n=4) if len(figures) > 3 else (min(figures), 0, max(figures))
-    if len(figures) == 1:
-        return Cell(_short(middle), middle * best)
-    return Cell(f"{_short(middle)} ({_short(low * scale)}-{_short(high * scale)})", middle * best)
-
-
-def _short(figure: float) -> str:
-    return f"{figure:,.0f}" if abs(figure) >= 10 else f"{figure:.2f}"
+    return Cell(_table.spread(figures, scale=scale), median(figures) * scale * best)
 
 
 def best(cells: Sequence[Cell], tolerance: float = 0.0) -> set[int]:

@@ -1,19 +1,16 @@
 """The tables and what is to be known of the run: as text, or as a part of a page."""
 
-import os
-import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
+from .._page import circumstances
 from .._table import aligned
 from .answers import NAMES
 from .cell import Case, Cell, best
 from .fault_rows import CALLERS
 from .libraries import Peer
 
-BEGIN, END = "<!-- begin: written by `make peers` -->", "<!-- end: written by `make peers` -->"
+VERSIONS = ("httpx", "requests")
 Rows = Sequence[tuple[Case, Sequence[Cell]]]
 
 
@@ -60,15 +57,6 @@ def legend(rows: Rows) -> list[tuple[str, str]]:
     return [(case.name, case.means) for case, _ in rows]
 
 
-def circumstances(command: str) -> str:
-    """Return when, on what and by which command this was measured."""
-    return (
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} by `{command}`, with Python "
-        f"{platform.python_version()} on {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} cores; httpx {version('httpx')}, requests {version('requests')}."
-    )
-
-
 def as_text(peers: Sequence[Peer], rows: Rows, outcomes: Sequence[Sequence[str]]) -> str:
     """Return everything for a terminal."""
     width = max(len(name) for name, _ in legend(rows))
@@ -88,7 +76,7 @@ def as_markdown(
     """Return everything for the page."""
     return "\n\n".join(
         [
-            circumstances(command),
+            circumstances(command, *VERSIONS),
             table(peers, rows, markdown=True),
             "The best of a row is bold. Times are medians, with the middle half of the rounds in "
             "brackets, or all three where there are no more; what is within "
@@ -105,12 +93,3 @@ def as_markdown(
             details(peers, outcomes, markdown=True),
         ]
     )
-
-
-def rewrite(page: Path, text: str) -> None:
-    """Put *text* between the two marks of *page*."""
-    before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{page}: there is no {BEGIN!r} with {END!r} after it")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", "utf-8")

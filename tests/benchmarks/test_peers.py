@@ -187,18 +187,6 @@ def test_says_where_another_is_better() -> None:
     assert page.losses(BOTH, rows) == ["warm: stand-in has 1, setle-client 2"]
 
 
-def test_rewrites_nothing_but_its_part_of_a_page(tmp_path: Path) -> None:
-    """What stands around the marks stays; a page without them is refused."""
-    written = tmp_path / "page.md"
-    written.write_text(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n")
-    page.rewrite(written, "new")
-    page.rewrite(written, "newer")
-    assert written.read_text() == f"before\n{page.BEGIN}\n\nnewer\n\n{page.END}\nafter\n"
-    written.write_text("none")
-    with pytest.raises(SystemExit, match=r"page\.md: there is no"):
-        page.rewrite(written, "new")
-
-
 def test_a_case_that_fails_leaves_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     """It is told, and has no row."""
 
