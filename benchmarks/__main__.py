@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks._run import run
 
+_BY = "make bench"
+
 if TYPE_CHECKING:
     from ._measure import Effort, Figure
 
@@ -29,6 +31,7 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--quick", action="store_true", help="one round each, to see it work")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put all into this page, too")
     options = parser.parse_args()
 
     from rich.console import Console
@@ -45,6 +48,8 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(_report(figures), indent=2) + "\n", "utf-8")
     _show(figures)
+    if options.write:
+        _write(options.write, figures, effort)
     return 0
 
 
@@ -61,6 +66,8 @@ def _show(figures: list["Figure"]) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from ._bench_page import short_of, with_unit
+
     console = Console(highlight=False, soft_wrap=True)
     style = {None: "", True: "green", False: "red"}
     console.print(_row("", "", "ours", "baseline", "ratio", "target"))
@@ -69,17 +76,17 @@ def _show(figures: list["Figure"]) -> None:
         row = _row(
             reached,
             figure.what,
-            _with_unit(figure.ours, figure.unit),
-            _with_unit(figure.baseline, figure.unit),
+            with_unit(figure.ours, figure.unit),
+            with_unit(figure.baseline, figure.unit),
             f"{figure.ratio:.2f} x",
             figure.target,
         )
         console.print(Text(row, style[figure.reached]))
         console.print(Text(f"     against {figure.against}\n     {figure.means}", "dim"))
-    short = [figure for figure in figures if figure.reached is False]
+    short = short_of(figures)
     console.print("\nNothing falls short." if not short else "\nFalls short:")
-    for figure in short:
-        console.print(f"  {figure.what}: {figure.ratio:.2f} x, wanted {figure.target}")
+    for line in short:
+        console.print(f"  {line}")
 
 
 def _row(reached: str, what: str, *cells: str) -> str:
@@ -87,13 +94,15 @@ def _row(reached: str, what: str, *cells: str) -> str:
     return f"{reached:4} {what:30}{ours:>9}{baseline:>9}{ratio:>9}  {target}".rstrip()
 
 
-def _with_unit(value: float, unit: str) -> str:
-    if unit != "s":
-        return f"{value:,.0f}/s"
-    for factor, name in ((1e9, "ns"), (1e6, "us"), (1e3, "ms")):
-        if value * factor < 1000:
-            return f"{value * factor:.3g} {name}"
-    return f"{value:.2f} s"
+def _write(page: Path, figures: list["Figure"], effort: "Effort") -> None:
+    from ._bench_page import as_markdown
+    from ._limit import Limit
+    from ._page import rewrite
+
+    print("profiling a call; this takes another half minute", file=sys.stderr)
+    limit = Limit.measure(effort)
+    command = _BY + " (--quick: one round each)" * effort.quick
+    rewrite(page, as_markdown(figures, limit, command), _BY)
 
 
 def _report(figures: list["Figure"]) -> dict[str, object]:
