@@ -112,8 +112,8 @@ check-generated: $(READY) ## Fail when generated/ is not what `make generate` wo
 diff: $(READY) ## Tell what openapi.yaml changes for users (OLD=path, or git's version; FORMAT=markdown)
 	@$(BIN)/python -m pipeline.diff $(if $(OLD),--old '$(OLD)') --format $(or $(FORMAT),text)
 
-bench: $(READY) ## Measure what a call pays, each against a target; takes five minutes
-	$(BIN)/python -m benchmarks
+bench: $(READY) ## Measure what a call pays, each against a target, into docs/bench.md; takes six minutes; QUICK=1 only shows
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--write docs/bench.md)
 
 peers: $(PEERS)/.ready ## Measure side by side with authlib, openai, msal and others into docs/peers.md; QUICK=1 only shows
 	@$(PEERS)/bin/python -m benchmarks.peers $(if $(QUICK),--quick,--write docs/peers.md)
