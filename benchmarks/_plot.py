@@ -67,7 +67,8 @@ def svg(title: str, x_name: str, y_name: str, curves: list[Curve]) -> str:
     """Return the plot; ticks of x stand where the points do, those of y at powers of ten."""
     xs = sorted({x for curve in curves for x, _ in curve.points})
     ys = [y for curve in curves for _, y in curve.points]
-    low, high = math.floor(math.log10(min(ys))), math.ceil(math.log10(max(ys)))
+    low = math.floor(math.log10(min(ys)))
+    high = max(low + 1, math.ceil(math.log10(max(ys))))
 
     def across(x: float) -> float:
         return _LEFT + _WIDTH * math.log(x / xs[0]) / math.log(xs[-1] / xs[0])

@@ -1,0 +1,1 @@
+"""What `make load` runs: what a call costs as there is more of everything."""
