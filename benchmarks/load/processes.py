@@ -60,7 +60,7 @@ def cold(sandbox: RemoteSandbox, effort: Effort, stores: Mapping[str, NewStore])
         1e3,
         "Processes that were forked beforehand set off together, and no store holds a token; the "
         "token endpoint takes 100 ms. Without a store each asks for itself.",
-        measured(effort, _PROCESSES, runs, rounds=5),
+        measured(effort, _PROCESSES, runs, rounds=3),
         requests_told(requests),
     )
 
@@ -79,7 +79,7 @@ def stored(sandbox: RemoteSandbox, effort: Effort, stores: Mapping[str, NewStore
         "milliseconds until the last one has it",
         1e3,
         "The same, with a token in the store that somebody else left there.",
-        measured(effort, _PROCESSES, runs, rounds=5),
+        measured(effort, _PROCESSES, runs, rounds=3),
         requests_told(requests),
     )
 

@@ -3,16 +3,18 @@
 import gc
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import count
 from time import monotonic
 from time import time as wall
+from unittest.mock import patch
 
 import httpx
 
 import setle
 
+from .._counting import counted
 from .._measure import Effort
 from .chart import Chart, measured
 
@@ -46,6 +48,7 @@ def measure(effort: Effort) -> Iterator[Chart]:
             {"setle": partial(_more, _Sources), "plain httpx": partial(_more, _Dictionary)},
             rounds=5,
         ),
+        _profile(_TENANTS[:2] if effort.quick else _TENANTS),
     )
     yield Chart(
         "tenants-warm",
@@ -140,6 +143,24 @@ def _more(make: Make, tenants: int) -> float:
     began = time.perf_counter()
     held.add(_MORE)
     return (time.perf_counter() - began) / _MORE
+
+
+def _profile(loads: Sequence[int]) -> list[str]:
+    """Return what setle does for one more at each of *loads*, counted in bytecodes."""
+    counts = {}
+    # Counted is what one thread does, and without another one the caller refreshes.
+    with patch("setle._refresh.state.start_new_thread", _no_thread):
+        for tenants in loads:
+            held = _Sources(tenants)
+            counts[tenants] = counted(partial(held.add, 1))
+    told = ", ".join(f"{each.bytecodes['setle']:,} at {n:,}" for n, each in counts.items())
+    most = counts[loads[-1]].of_setle.most_common(5)
+    names = ", ".join(f"`{name}` {count:,}" for name, count in most)
+    return [f"Bytecodes of setle for one more: {told}; the most at {loads[-1]:,}: {names}."]
+
+
+def _no_thread(*_: object) -> int:
+    raise RuntimeError("there is no thread to be had")
 
 
 @lru_cache(maxsize=2)
