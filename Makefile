@@ -12,7 +12,7 @@ UV     := $(VENV)-uv/bin/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test chaos fuzz test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench peers fleet build licenses release lock clean
+.PHONY: help setup demo token test chaos fuzz test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers fleet build licenses release lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,6 +126,9 @@ $(PEERS)/.ready: requirements-peers.lock pyproject.toml
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+load: $(READY) ## Plot what a call costs as there is more of everything, into docs/load.md; takes six minutes; QUICK=1 only shows
+	@$(BIN)/python -m benchmarks.load $(if $(QUICK),--quick,--write docs/load.md)
 
 fleet: $(READY) ## Simulate 10 to 100,000 processes on one store
 	$(BIN)/python -m benchmarks.fleet

@@ -1,6 +1,7 @@
 """`make load`: it has to load what it says, and to write it down; nothing is timed."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -65,6 +66,8 @@ def test_tenants_are_measured_beside_a_dictionary() -> None:
     for each in charts:
         assert [[*points] for points in each.lines.values()] == [[1, 10]] * 2
         assert all(cost > 0 for points in each.lines.values() for [cost] in points.values())
+    [profile] = charts[0].notes
+    assert re.match(r"Bytecodes of setle for one more: [\d,]+ at 1, [\d,]+ at 10; ", profile)
 
 
 def test_rounds_take_turns_and_the_first_does_not_count() -> None:
@@ -125,3 +128,11 @@ def test_one_operation_is_the_published_description() -> None:
     """So that the curve starts at what there is today."""
     text = (ROOT / "openapi.yaml").read_text()
     assert load(with_operations(text, 1), "it", remedy="") == load(text, "it", remedy="")
+
+
+def test_the_page_has_every_picture() -> None:
+    """What stands there came from the run as it is now."""
+    named = {*(ROOT / "docs").glob("load-*.svg")}
+    text = (ROOT / "docs/load.md").read_text()
+    assert named
+    assert all(f"]({each.name})" in text for each in named)
