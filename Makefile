@@ -12,7 +12,7 @@ UV     := $(VENV)-uv/bin/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test chaos fuzz test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers fleet build licenses release lock clean
+.PHONY: help setup demo token test chaos fuzz test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers proof fleet build licenses release lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +129,10 @@ $(PEERS)/.ready: requirements-peers.lock pyproject.toml
 
 load: $(READY) ## Plot what a call costs as there is more of everything, into docs/load.md; takes six minutes; QUICK=1 only shows
 	@$(BIN)/python -m benchmarks.load $(if $(QUICK),--quick,--write docs/load.md)
+
+# One after another, as each wants the machine for itself. It ends at the first that fails.
+proof: $(READY) ## Run bench, load, peers, faults and soak, which write docs/, on a quiet machine; takes 40 minutes (mutants, fuzz and storm take hours, and are not in it)
+	@for target in bench load peers faults soak; do $(MAKE) --no-print-directory $$target QUICK= || exit 1; done
 
 fleet: $(READY) ## Simulate 10 to 100,000 processes on one store
 	$(BIN)/python -m benchmarks.fleet
