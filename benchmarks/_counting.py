@@ -25,6 +25,9 @@ LAYERS = {
 }
 """Which layer a package is; the standard library counts for the layer that calls it."""
 
+# From Python 3.12 on, the bytecodes of a function are traced from its second call.
+_TWICE = range(2)
+
 
 @attrs.frozen
 class Counts:
@@ -50,33 +53,35 @@ class Counts:
 
 def counted(call: Callable[[], object], *, inside: bool = True) -> Counts:
     """
-    Return what *call* does in this thread.
+    Return what *call* does in this thread, the second time.
 
     Args:
         call: To be counted.
         inside: Leave out its own bytecodes, and what belongs to no layer.
     """
-    counter = _Counter(sys._getframe(), "" if inside else "none")
     with _no_finalizers():
-        counter.start()
-        try:
-            call()
-        finally:
-            sys.settrace(None)
-            sys.setprofile(None)
+        for _ in _TWICE:
+            counter = _Counter(sys._getframe(), "" if inside else "none")
+            counter.start()
+            try:
+                call()
+            finally:
+                sys.settrace(None)
+                sys.setprofile(None)
     return counter.counts
 
 
 async def counted_async(call: Callable[[], Awaitable[object]]) -> Counts:
-    """Return what *call* does in this thread until it has ended, with all of its event loop."""
-    counter = _Counter(sys._getframe(), "")
+    """Return what *call* does, the second time, with all that its event loop does meanwhile."""
     with _no_finalizers():
-        counter.start()
-        try:
-            await call()
-        finally:
-            sys.settrace(None)
-            sys.setprofile(None)
+        for _ in _TWICE:
+            counter = _Counter(sys._getframe(), "")
+            counter.start()
+            try:
+                await call()
+            finally:
+                sys.settrace(None)
+                sys.setprofile(None)
     return counter.counts
 
 
