@@ -1,7 +1,7 @@
 """
 How many functions a call enters, and how many bytecodes it executes, layer by layer.
 
-Exact: the same on every machine with the same versions, and on a busy one.
+The same on any machine with the same versions, however busy it is.
 """
 
 import gc

@@ -21,6 +21,7 @@ from .hot_path import StaticHeader
 from .sandbox import Address, remote_sandbox
 
 _WARM = 3
+_OF = 5  # an answer that comes in two pieces is read twice
 
 
 @attrs.frozen
@@ -64,17 +65,18 @@ class Limit:
 
 
 def _warm(call: Callable[[], Any]) -> Counts:
-    """Return what one *call* does that is not the first."""
+    """Return what one *call* does that is not the first, and the least of a few."""
     for _ in range(_WARM):
         call()
-    return counted(call)
+    return min((counted(call) for _ in range(_OF)), key=lambda counts: counts.total)
 
 
 async def _warm_async(sandbox: Address) -> Counts:
     async with sandbox.connect().get_async_httpx_client() as http:
         for _ in range(_WARM):
             await http.get(PATH)
-        return await counted_async(partial(http.get, PATH))
+        few = [await counted_async(partial(http.get, PATH)) for _ in range(_OF)]
+    return min(few, key=lambda counts: counts.total)
 
 
 def _least(source: setle.TokenSource, token: setle.AccessToken) -> dict[str, Counts]:

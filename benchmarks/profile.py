@@ -1,7 +1,7 @@
 """
 `python -m benchmarks.profile`: where a warm call spends its time, counted and measured.
 
-Bytecodes and function calls are exact, and the same on every machine with the same versions.
+Bytecodes and function calls are counted, and the same on any machine with the same versions.
 Microseconds are those of this process on its processor; the sandbox is another one.
 `make bench` puts the same into docs/bench.md.
 """
