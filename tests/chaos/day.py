@@ -18,7 +18,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -35,7 +34,7 @@ from sentry_sdk.integrations.redis import RedisIntegration
 
 import setle
 from tests.support.examples import RECIPES
-from tests.support.watching import InMemory, sent, spans_in_memory
+from tests.support.watching import InMemory, sent, spans_in_memory, with_locals
 
 ESTATES = "/v1/estate/list"
 
@@ -92,17 +91,7 @@ def print_with_locals(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Print what went wrong with the variables of our frames; those of others are theirs."""
-    shown = traceback.TracebackException(kind, error, trace, capture_locals=True)
-    links: list[traceback.TracebackException | None] = [shown]
-    while links:
-        link = links.pop()
-        if link is not None:
-            links += [link.__cause__, link.__context__]
-            for frame in link.stack:
-                ours = "/setle/" in frame.filename or frame.filename == __file__
-                if frame.name == "<module>" or not ours:
-                    frame.locals = None
-    print("".join(shown.format()), file=sys.stderr)
+    print(with_locals(error, "/setle/", __file__), file=sys.stderr)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
-"""What watches a program: Sentry's own SDK and OpenTelemetry's, which send into memory."""
+"""What watches a program: Sentry's SDK and OpenTelemetry's, into memory, and what it prints."""
 
 import json
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +35,20 @@ def texts(node: Any, place: str) -> Iterator[tuple[str, str]]:
             yield from texts(value, place)
     elif isinstance(node, str):
         yield place, node
+
+
+def with_locals(error: BaseException, *ours: str) -> str:
+    """Return the traceback of *error*, with the variables of frames in files named like *ours*."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    links: list[traceback.TracebackException | None] = [shown]
+    while links:
+        link = links.pop()
+        if link is not None:
+            links += [link.__cause__, link.__context__]
+            for frame in link.stack:
+                if frame.name == "<module>" or not any(name in frame.filename for name in ours):
+                    frame.locals = None
+    return "".join(shown.format())
 
 
 def spans_in_memory() -> InMemorySpanExporter:
