@@ -1,23 +1,15 @@
 """Many processes that share one store, who are killed, frozen and replaced while they call."""
 
-import contextlib
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any, Self
 
 import attrs
 
 from setle.testing import Sandbox
-from tests.support.processes import plain_environment
-
-ROOT = Path(__file__).parents[2]
+from tests.chaos.workers import Workers
 
 
 @attrs.frozen
@@ -114,65 +106,29 @@ class Fleet:
         self._pace = pace
         self._lease = lease
         self._killed: dict[int, float] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="setle-fleet-")
-        self._results = Path(self._folder.name, "results")
 
     def __enter__(self) -> Self:
-        results = os.open(self._results, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-        self._asking, asking = os.pipe()
         settings = {
             "SETLE_BASE_URL": self._sandbox.base_url,
             "SETLE_CLIENT_ID": self._sandbox.client_id,
             "SETLE_CLIENT_SECRET": self._sandbox.client_secret,
             "SETLE_TOKEN_STORE": self._store,
         }
-        # Its own session: whatever happens, all of its processes can be ended together.
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.zygote", str(results), str(asking)],
-            cwd=ROOT,
-            env=plain_environment() | settings,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-            pass_fds=(results, asking),
-            start_new_session=True,
-        )
-        os.close(results)
-        os.close(asking)
+        self._workers = Workers("tests.chaos.zygote", settings)
         try:
             for _ in range(self._size):
                 self.add()
             # Each is past its start, which is not what the tests are about.
             self._sandbox.wait_for(api_requests=3 * self._size, timeout=30)
         except BaseException:
-            self._end()
+            self._workers.end()
             raise
         self._began = self._first_token()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._ended = time.monotonic()
-        try:
-            if exc_info[0] is None:
-                assert self._zygote.stdin is not None
-                for pid in self.pids:  # a frozen one would not hear that it is to stop
-                    os.kill(pid, signal.SIGCONT)
-                self._zygote.stdin.close()
-                assert self._zygote.wait(30) == 0
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        with contextlib.suppress(ProcessLookupError):  # all have ended
-            os.killpg(self._zygote.pid, signal.SIGKILL)
-        self._zygote.wait(30)
-        for pipe in (self._zygote.stdin, self._zygote.stdout):
-            if pipe is not None:
-                pipe.close()
-        os.close(self._asking)
-        self._events = [json.loads(line) for line in self._results.read_text().splitlines()]
-        self._folder.cleanup()
+        self._events = self._workers.end(self.pids if exc_info[0] is None else None)
 
     def add(self, *, steps: list[tuple[int, float]] | None = None) -> int:
         """
@@ -181,16 +137,13 @@ class Fleet:
         Args:
             steps: After how many calls its wall clock is set how many hours ahead.
         """
-        assert self._zygote.stdin is not None
-        assert self._zygote.stdout is not None
         settings: dict[str, Any] = {
             "seed": self.chance.random(),
             "pace": self._pace,
             "lease": self._lease,
             "steps": steps or [],
         }
-        print(json.dumps(settings), file=self._zygote.stdin)
-        pid = int(self._zygote.stdout.readline())
+        pid = self._workers.fork(settings)
         self.pids.append(pid)
         return pid
 
@@ -211,7 +164,7 @@ class Fleet:
         """Wait for the next token request; return whose it is. The sandbox is to hold it."""
         self._sandbox.wait_for(token_requests=self._sandbox.token_requests + 1, timeout=30)
         # Told before it was sent, and by one at a time, as the others wait for the lock.
-        return int.from_bytes(os.read(self._asking, 1 << 16)[-4:], "big")
+        return int.from_bytes(os.read(self._workers.asking, 1 << 16)[-4:], "big")
 
     def report(self) -> Report:
         """Return what came of it, once it has ended."""

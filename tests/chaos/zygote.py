@@ -3,7 +3,8 @@ Forks the workers of a fleet, and ends with them.
 
 A program of its own, because a worker takes 0.4 s of a processor to start from nothing and a
 few milliseconds to fork off here: the tests kill some each second. It has imported what the
-workers need, has no thread, and has never seen a token.
+workers need, has no thread, and has never seen a token. `serve` is for programs with other
+workers.
 
 It takes one line on stdin for each worker, its settings as JSON, and answers with the process
 id. At the end of its input it lets all workers finish the call they are in.
@@ -17,6 +18,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 # What a first call imports; a worker would, too, each time.
@@ -31,7 +33,7 @@ import setle
 _HOUR = 3600.0
 
 
-class _Telling(httpx.HTTPTransport):
+class Telling(httpx.HTTPTransport):
     """The usual transport; tells who asks for a token, who has an answer, and who gets a 401."""
 
     def __init__(self, results: int, asking: int) -> None:
@@ -45,19 +47,20 @@ class _Telling(httpx.HTTPTransport):
             if response.status_code == 401:
                 token = request.headers["Authorization"].removeprefix("Bearer ")
                 fingerprint = hashlib.sha256(token.encode()).hexdigest()[:8]
-                _tell(self._results, "rejected", sent_at, fingerprint)
+                tell(self._results, "rejected", sent_at, fingerprint)
             return response
-        _tell(self._results, "asks")
+        tell(self._results, "asks")
         os.write(self._asking, os.getpid().to_bytes(4, "big"))
         response = super().handle_request(request)
-        _tell(self._results, "answered")
+        tell(self._results, "answered")
         return response
 
 
-def _tell(results: int, event: str, number: float = 0.0, text: str = "") -> None:
+def tell(results: int, event: str, number: float = 0.0, text: str = "", *more: str) -> None:
+    """Write down what happens now in this process, for whoever has started the zygote."""
     # One write of less than a page, to a file opened for appending: whole, and there to stay
     # when this process is killed right after it.
-    record = [event, os.getpid(), time.monotonic(), number, text[:500]]
+    record = [event, os.getpid(), time.monotonic(), number, text[:500], *more]
     os.write(results, json.dumps(record).encode() + b"\n")
 
 
@@ -83,7 +86,7 @@ def _work(results: int, asking: int, settings: dict[str, Any]) -> None:
     client = setle.connect(
         store=_store(settings["lease"]),
         verify_ssl=False,  # there is none; loading certificates takes longer than 100 calls
-        httpx_args={"transport": _Telling(results, asking)},
+        httpx_args={"transport": Telling(results, asking)},
     )
     http = client.get_httpx_client()
     calls = 0
@@ -101,20 +104,22 @@ def _work(results: int, asking: int, settings: dict[str, Any]) -> None:
         except Exception as error:  # noqa: BLE001 - each is a failed call, whatever it is
             failure = f"{type(error).__name__}: {error}"
         calls += 1
-        _tell(results, "call", time.monotonic() - began, failure)
+        tell(results, "call", time.monotonic() - began, failure)
         time.sleep(chance.uniform(0.5, 1.5) * settings["pace"])
 
 
-def _main(results: int, asking: int) -> None:
+def serve(work: Callable[[int, int, dict[str, Any]], None]) -> None:
+    """Do *work* in a child for each line of settings, until there are no more lines."""
+    results, asking = int(sys.argv[1]), int(sys.argv[2])
     workers = set[int]()
     for line in sys.stdin:
         settings = json.loads(line)
         pid = os.fork()
         if pid == 0:
             try:
-                _work(results, asking, settings)
+                work(results, asking, settings)
             except BaseException:  # noqa: BLE001 - the child must not go on as a zygote
-                _tell(results, "call", 0.0, traceback.format_exc()[-400:])
+                tell(results, "call", 0.0, traceback.format_exc()[-400:])
             os._exit(0)
         workers.add(pid)
         print(pid, flush=True)
@@ -128,4 +133,4 @@ def _main(results: int, asking: int) -> None:
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]), int(sys.argv[2]))
+    serve(_work)

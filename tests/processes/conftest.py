@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from setle.testing import Sandbox
-from tests.chaos.fleet import ROOT
+from tests.support.examples import ROOT
 from tests.support.processes import Start, programs
 
 
