@@ -17,7 +17,7 @@ from setle_api import AuthenticatedClient
 from tests.support import Clock, join_refreshes
 from tests.support.measuring import unmeasured
 
-UNMEASURED = {"benchmarks", "chaos", "demo", "pipeline", "processes"}
+UNMEASURED = {"benchmarks", "chaos", "demo", "pipeline", "processes", "soak"}
 
 # Whoever starts the tests in the background may have SIGINT ignored, and what the tests start
 # and interrupt would inherit that.

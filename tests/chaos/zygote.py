@@ -44,10 +44,7 @@ class Telling(httpx.HTTPTransport):
         if request.url.path != "/v1/oauth/token":
             sent_at = time.monotonic()
             response = super().handle_request(request)
-            if response.status_code == 401:
-                token = request.headers["Authorization"].removeprefix("Bearer ")
-                fingerprint = hashlib.sha256(token.encode()).hexdigest()[:8]
-                tell(self._results, "rejected", sent_at, fingerprint)
+            tell_rejection(self._results, sent_at, request, response)
             return response
         tell(self._results, "asks")
         os.write(self._asking, os.getpid().to_bytes(4, "big"))
@@ -56,7 +53,7 @@ class Telling(httpx.HTTPTransport):
         return response
 
 
-def tell(results: int, event: str, number: float = 0.0, text: str = "", *more: str) -> None:
+def tell(results: int, event: str, number: float = 0.0, text: str = "", *more: object) -> None:
     """Write down what happens now in this process, for whoever has started the zygote."""
     # One write of less than a page, to a file opened for appending: whole, and there to stay
     # when this process is killed right after it.
@@ -106,6 +103,16 @@ def _work(results: int, asking: int, settings: dict[str, Any]) -> None:
         calls += 1
         tell(results, "call", time.monotonic() - began, failure)
         time.sleep(chance.uniform(0.5, 1.5) * settings["pace"])
+
+
+def tell_rejection(
+    results: int, sent_at: float, request: httpx.Request, response: httpx.Response
+) -> None:
+    """Tell which token *request* carried, and when, if *response* is a 401."""
+    if response.status_code == 401:
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        fingerprint = hashlib.sha256(token.encode()).hexdigest()[:8]
+        tell(results, "rejected", sent_at, fingerprint)
 
 
 def serve(work: Callable[[int, int, dict[str, Any]], None]) -> None:
