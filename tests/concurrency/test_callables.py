@@ -200,6 +200,39 @@ def test_a_rotated_secret_file_is_picked_up(
     assert (sandbox.token_requests, sandbox.tokens_issued) == (3, 3)
 
 
+@pytest.mark.parametrize("left", [170.0, 20.0], ids=["early", "stale"])
+def test_a_token_outlives_its_secret(sandbox: Sandbox, clock: Clock, left: float) -> None:
+    """A rotation while the endpoint fails costs no call: the old secret's token still serves."""
+    current = credentials_of(sandbox)
+    source = source_of(sandbox, credentials=lambda: current)
+    token = source.get_token()
+    sandbox.rotate_secret()
+    current = credentials_of(sandbox)
+    sandbox.script_token(Answer(404), Answer(404))
+    clock.go_on(3600 - left)
+    for _ in range(2):
+        assert source.get_token() == token
+        join_refreshes()
+        assert source.current_token() == token
+        clock.go_on(5)
+    source.get_token()
+    join_refreshes()
+    assert source.get_token() != token
+    assert (sandbox.token_requests, sandbox.tokens_issued) == (4, 2)
+
+
+def test_a_token_does_not_outlive_its_tenant(sandbox: Sandbox, clock: Clock) -> None:
+    """Where the callable says another client by now, the first one's token is used no more."""
+    current = credentials_of(sandbox)
+    source = source_of(sandbox, credentials=lambda: current)
+    source.get_token()
+    current = setle.ClientCredentials("somebody-else", current.client_secret)
+    clock.go_on(3600 - 20)
+    with pytest.raises(setle.TokenRejectedError):
+        source.get_token()
+    assert source.current_token() is None
+
+
 def test_a_callable_is_called_by_one_thread_at_a_time_for_all(sandbox: Sandbox) -> None:
     """Forty threads that need a token call the vault once."""
     vault = Vault(sandbox)

@@ -67,6 +67,14 @@ class TokenInUse:
             if not self.held.is_fresh(now()):
                 self.held = self.held.resting(until_end=True)
 
+    @exclusive
+    def inherit(self, before: "TokenInUse") -> None:
+        """Use the token of the same client's secret *before*, until there is another one."""
+        moment, held = now(), before.held
+        if self.held.token.has_ended(moment) and not held.token.has_ended(moment):
+            # Not fresh in either place, so that whoever still has the other one looks here.
+            self.held = before.held = HeldToken(held.token, held.number, moment, held.stale)
+
     def redraw(self) -> None:
         """Draw another instant for the early refresh, and none of the next seconds."""
         held = self.held

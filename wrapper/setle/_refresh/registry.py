@@ -81,10 +81,10 @@ class Way:
         self._provider = environment if provider is None else provider
         self._parts = (store, base_url, environment, self._provider)
         self.failure = Failure()
+        self.state, self._client_id = KeyState(store, ""), ""
         if provider is None or not callable(provider):
-            self.state = self._state_of(obtain(self._provider))
-        else:
-            self.state = KeyState(store, "")
+            credentials = obtain(self._provider)
+            self.state, self._client_id = self._state_of(credentials), credentials.client_id
 
     def credentials(self, flight: Flight) -> tuple[ClientCredentials, KeyState]:
         """Return the credentials of now and the state of their key, and remember that."""
@@ -98,8 +98,18 @@ class Way:
             _first.cache_clear()  # whoever comes with the environment of then is not led here
         state = self._state_of(credentials)
         if not flight.has_ended:  # else a later call may have answered meanwhile
-            self.state = state
+            self._lead_to(state, credentials.client_id)
         return credentials, state
+
+    def follow(self, other: "Way") -> None:
+        """Lead where *other* leads, if that knows."""
+        if other.state.key:
+            self._lead_to(other.state, other._client_id)
+
+    def _lead_to(self, state: KeyState, client_id: str) -> None:
+        if client_id == self._client_id:
+            state.inherit(self.state)
+        self.state, self._client_id = state, client_id
 
     def _state_of(self, credentials: ClientCredentials) -> KeyState:
         store, base_url, _, _ = self._parts
@@ -129,8 +139,7 @@ def way_to(
     """Return the way to *provider*: equal callables are one, as long as the environment is."""
     way = Way(provider, store, base_url)
     first = _first(way)
-    if way.state.key:  # a secret's file may have changed
-        first.state = way.state
+    first.follow(way)  # a secret's file may have changed
     return first
 
 
