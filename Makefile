@@ -12,7 +12,7 @@ UV     := $(VENV)-uv/bin/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test chaos fuzz test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers proof fleet build licenses release lock clean
+.PHONY: help setup demo token test chaos soak fuzz test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers proof fleet build licenses release lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test: $(READY) ## Run the tests, with branch coverage
 
 chaos: $(READY) ## Kill, freeze and replace processes and the store for a quarter of an hour; print a table
 	SETLE_CHAOS=long $(BIN)/python -m pytest tests/chaos tests/processes --capture=no
+
+soak: $(READY) ## Let everything go wrong at random for ten minutes, into docs/soak.md; SECONDS=, SEED=
+	$(BIN)/python -m tests.soak --write docs/soak.md $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(READY) ## Make up answers, stored tokens, settings and pages for five minutes each
 	$(BIN)/python -m tests.fuzz
