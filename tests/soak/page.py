@@ -103,9 +103,9 @@ def write(page: Path, soak: "Soak", verdicts: list[Verdict], command: str) -> No
         "",
         f"Of the processes there are {counts}. Each has one client of `setle.connect()`, which two",
         "threads, two asyncio tasks and two trio tasks call twice a second, and forked children.",
-        "Handlers of signals ask its `TokenSource`. The others live as long as the soak;",
-        f"{len(soak.crew.mortal)} are killed now and then, and replaced. A token lives for"
-        f" {soak.ledger.lifetime:g} s.",
+        f"Handlers of signals ask its `TokenSource`. {len(soak.crew.mortal)} of the processes are"
+        " killed now and then, and replaced;",
+        f"the others live as long as the soak. A token lives for {soak.ledger.lifetime:g} s.",
         "",
         "Endpoint, stores, network and processes are real ones, on one machine. What is not: a",
         "process's wall clock is set by time-machine, and the machine's own by nobody.",
@@ -115,8 +115,8 @@ def write(page: Path, soak: "Soak", verdicts: list[Verdict], command: str) -> No
         invariants(verdicts, markdown=True),
         "",
         "A process that is suspended between getting a token and sending it cannot know, so that",
-        "is left out of the first row, as is a token in the second that the process's own clock",
-        "has ended.",
+        "is left out of the first row; so is, in the second, a token that the process's own clock",
+        "may have ended.",
         "",
         *plots,
         "",
