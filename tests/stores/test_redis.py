@@ -744,6 +744,19 @@ def test_left_alone_for_five_seconds(valkey: Valkey, clock: Clock) -> None:
         assert store.load(KEY) is None
 
 
+def test_frozen_while_a_token_is_saved(valkey: Valkey) -> None:
+    """What a server is asked for before it freezes, and does later, keeps no token alive longer."""
+    saved = token(lifetime=100)
+    with store_at(valkey.url) as store, store_at(valkey.url) as other:
+        assert store.load(KEY) is None
+        valkey.freeze()
+        with pytest.raises(OSError, match="Timeout"):
+            store.save(KEY, saved)
+        valkey.thaw()
+        loaded = other.load(KEY)
+        assert loaded is None or loaded.expires_at <= saved.expires_at
+
+
 def test_frozen_while_the_lease_is_held(valkey: Valkey) -> None:
     """A server that freezes then costs half a second once, not at each attempt."""
     with store_at(valkey.url) as store, ExitStack() as held:

@@ -16,7 +16,7 @@ _REST = 5.0
 
 class RedisTokenStore:
     """
-    Shares tokens among machines, through Redis (6 or newer) or Valkey.
+    Shares tokens among machines, through Redis (6.2 or newer) or Valkey.
 
     An entry lives as long as its token by the server's clock, so the machines' own clocks do
     not matter. It holds the token, in plain text, and neither the secret nor the client id:
@@ -47,6 +47,7 @@ class RedisTokenStore:
 
         self._errors = redis.exceptions
         self._client, self._prefix, self._lease = client, prefix, lease
+        self._time = client.register_script("return redis.call('TIME')")
         settings = client.get_connection_kwargs()
         place = (str(settings[name]) for name in ("path", "host", "port") if name in settings)
         self.place: str | None = ":".join(place) or None
@@ -94,10 +95,14 @@ class RedisTokenStore:
 
     def save(self, key: str, token: AccessToken) -> None:
         """Save *token* under *key* until it ends."""
-        left = int(1000 * (token.end.monotonic - _time.monotonic()))
-        if left > 0:
-            with self._server() as client:
-                client.set(self._name(key, "token"), written(token), px=left)
+        name = self._name(key, "token")
+        with self._server() as client:
+            # An end by the server's clock: it may freeze, and do later what it is asked now.
+            seconds, microseconds = map(int, self._time(keys=[name]))
+            left = token.end.monotonic - _time.monotonic()
+            if left > 0:
+                end = int(1000 * (seconds + left) + microseconds / 1000)
+                client.set(name, written(token), pxat=end)
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[Callable[[], object]]:
