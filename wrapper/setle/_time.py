@@ -40,6 +40,10 @@ class Instant(NamedTuple):
         """Tell whether *now* is at or past this moment, by either clock."""
         return now.monotonic >= self.monotonic or now.wall >= self.wall
 
+    def seconds_after(self, other: "Instant") -> float:
+        """Return how many seconds are left at the moment *other*, by the clock that says less."""
+        return min(self.monotonic - other.monotonic, self.wall - other.wall)
+
     def or_earlier(self, other: "Instant") -> "Instant":
         """Return the earlier of both, clock by clock."""
         return Instant(min(self.monotonic, other.monotonic), min(self.wall, other.wall))

@@ -137,7 +137,7 @@ class HeldToken:
         earliest = now().after(quiet)
         if quiet and refresh.has_come(earliest):
             # In what is left then, and not all at once, as many may have loaded it together.
-            left = min(stale.monotonic - earliest.monotonic, stale.wall - earliest.wall)
+            left = stale.seconds_after(earliest)
             refresh = earliest.after(chance * left) if left > 0 else stale
         return cls(token, number, refresh, stale)
 

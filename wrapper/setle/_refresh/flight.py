@@ -118,8 +118,12 @@ class Flight:
         return not self.has_ended
 
     def _until_look(self, limit: float) -> float:
+        looks = [limit, self.deadline.left, self.patience - self.store.spent]
+        usable = self.state.held.token.end.seconds_after(now())
+        if usable > 0:  # rather used than waited to death for another one
+            looks.append(usable / 2)
         # Another 10 ms, so that what is looked for has come to pass by then.
-        return max(0.0, min(limit, self.deadline.left, self.patience - self.store.spent)) + 0.01
+        return max(0.0, min(looks)) + 0.01
 
     def unanswered(self, timeout: float) -> TokenUnavailableError:
         """Return what those get who have waited for *timeout* seconds."""
