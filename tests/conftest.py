@@ -17,6 +17,8 @@ from setle_api import AuthenticatedClient
 from tests.support import Clock, join_refreshes
 from tests.support.measuring import unmeasured
 
+pytest_plugins = ["tests.support.faults"]
+
 UNMEASURED = {"benchmarks", "chaos", "demo", "pipeline", "processes", "soak"}
 
 # Whoever starts the tests in the background may have SIGINT ignored, and what the tests start
