@@ -21,6 +21,7 @@ from .lent import Lent, lent
 
 USER_AGENT = f"setle-client/{__version__} python-httpx/{httpx.__version__}"
 
+_HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": USER_AGENT}
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _VARIABLES = (*_AUTHORITIES, *_PROXIES, *map(str.lower, _PROXIES))
@@ -140,7 +141,8 @@ class Route:
                 # secret would go along.
                 "follow_redirects": False,
                 # The body's size is limited as it comes, and a compressed one could expand.
-                "headers": {"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
+                # A connection that comes after the deadline has closed the client closes itself.
+                "headers": _HEADERS,
             }
             # A trial: it tells now what is wrong, and imports now what a refresh needs. An
             # import in its thread would stay half done in a child that is forked meanwhile.
