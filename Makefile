@@ -12,7 +12,7 @@ UV     := $(VENV)-uv/bin/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test chaos soak fuzz test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers proof fleet build licenses release lock clean
+.PHONY: help setup demo token test chaos soak faults fuzz test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers proof fleet build licenses release lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ chaos: $(READY) ## Kill, freeze and replace processes and the store for a quarte
 
 soak: $(READY) ## Let everything go wrong at random for ten minutes, into docs/soak.md; SECONDS=, SEED=
 	$(BIN)/python -m tests.soak --write docs/soak.md $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+faults: $(READY) ## Put in everything that can go wrong; write what came of it into docs/faults.md
+	$(BIN)/python -m pytest -m fault --write-faults --numprocesses 3 --dist worksteal
 
 fuzz: $(READY) ## Make up answers, stored tokens, settings and pages for five minutes each
 	$(BIN)/python -m tests.fuzz

