@@ -16,6 +16,7 @@ from setle.testing import Sandbox
 from tests.chaos.conftest import LONG
 from tests.chaos.fleet import Fleet, Report
 from tests.support import source_of
+from tests.support.faults import fault, saw, times, yes
 from tests.support.processes import cold_processes
 from tests.support.valkey import Valkey
 
@@ -40,6 +41,11 @@ redis_in_the_long_form = pytest.mark.parametrize(
 )
 
 
+@fault(
+    "Kills",
+    "processes that share a store are killed at random instants (`kill -9`)",
+    "no call of the others fails",
+)
 @pytest.mark.parametrize("size", SIZES)
 def test_kills_at_random(store: str, size: int, note: Note) -> None:
     """Processes that are killed at any instant cost neither calls nor many token requests."""
@@ -58,8 +64,14 @@ def test_kills_at_random(store: str, size: int, note: Note) -> None:
         assert report.renewals <= report.most_renewals
         assert report.per_lifetime <= 1.2
         assert not report.late
+    saw(times(len(report.failures), "failed call"))
 
 
+@fault(
+    "Kills",
+    "`kill -9` of the very process that asks for all",
+    "the next one has its lock; no call fails",
+)
 @pytest.mark.parametrize("size", SIZES)
 def test_kills_of_the_one_that_asks(store: str, size: int, note: Note) -> None:
     """The lock of a process that dies inside its token request is there for the next one."""
@@ -80,8 +92,17 @@ def test_kills_of_the_one_that_asks(store: str, size: int, note: Note) -> None:
         assert report.renewals <= report.most_renewals
         # The system frees a file's lock at once, a lease has to run out. A second for the rest.
         assert report.slowest < 1 + (LEASE if store.startswith("redis") else 0)
+    saw(
+        times(len(report.failures), "failed call"),
+        f"its token request was lost: {yes(report.lost == report.killed)}",
+    )
 
 
+@fault(
+    "Suspends",
+    "SIGSTOP of the process that asks for all, beyond its lease",
+    "the others get on without it; no call fails",
+)
 @file_in_the_long_form
 def test_freezes_of_the_one_that_asks(store: str, note: Note) -> None:
     """A process frozen inside its token request for longer than the lease fails no call."""
@@ -106,6 +127,7 @@ def test_freezes_of_the_one_that_asks(store: str, note: Note) -> None:
     # 15 s deadline, which is the longest that any process can hold up the others.
     if LONG:
         assert report.slowest < 1 + (LEASE if store.startswith("redis") else 7.5)
+    saw(times(len(report.failures), "failed call"))
 
 
 @file_in_the_long_form
@@ -127,6 +149,11 @@ def test_freezes_at_random(store: str, note: Note) -> None:
     assert not report.failures
 
 
+@fault(
+    "Redis and Valkey",
+    "flushed, frozen, killed and restarted under eight calling processes",
+    "no call fails",
+)
 @pytest.mark.parametrize("size", SIZES)
 def test_trouble_with_the_server(valkey: Valkey, size: int, note: Note) -> None:
     """A Redis that is frozen, killed, started again or flushed costs token requests only."""
@@ -151,6 +178,7 @@ def test_trouble_with_the_server(valkey: Valkey, size: int, note: Note) -> None:
         assert report.slowest < 3
         # Alone, each process asks once in 0.85 lives at most, and that is the worst of it.
         assert report.renewals <= size * (1 + report.lifetimes / 0.84) + report.rejections
+    saw(times(len(report.failures), "failed call"))
 
 
 def test_an_endpoint_slower_than_a_lease(store: str) -> None:
@@ -173,6 +201,11 @@ def test_an_endpoint_slower_than_a_lease(store: str) -> None:
         )
 
 
+@fault(
+    "Clocks",
+    "one of nine processes has its wall clock stepped by hours, ahead and back",
+    "no call fails, its own or another's",
+)
 @redis_in_the_long_form
 def test_a_wall_clock_is_stepped(store: str, note: Note) -> None:
     """One process whose clock jumps ahead and back by hours fails no call, its own or another's."""
@@ -188,3 +221,4 @@ def test_a_wall_clock_is_stepped(store: str, note: Note) -> None:
     assert not report.failures
     if LONG:
         assert report.slowest < 3
+    saw(times(len(report.failures), "failed call"))

@@ -25,6 +25,7 @@ from setle.testing import Answer, Sandbox
 from tests.chaos.conftest import LONG
 from tests.support import eventually
 from tests.support.examples import RECIPES, ROOT
+from tests.support.faults import fault, saw, times
 from tests.support.leaks import PASSWORD, SECRET, TOKEN, leaks, made_up
 from tests.support.processes import plain_environment
 from tests.support.proxying import running_proxy
@@ -301,6 +302,12 @@ SEEN = {
 }
 
 
+@fault(
+    "Secrets",
+    "20 faults in one process, seen by Sentry, OpenTelemetry, logs, a terminal, a file "
+    "store and Valkey",
+    "no part of a secret, token or password anywhere",
+)
 def test_a_day_of_faults(day: Day) -> None:
     """No report, span, log, file of a store or what the terminal shows holds a part of one."""
     day.run(60 if LONG else 0)
@@ -313,10 +320,12 @@ def test_a_day_of_faults(day: Day) -> None:
         "names of files": " ".join(file.name for file in files).encode(),
         **{file.name: file.read_bytes() for file in files if file.suffix != ".json"},
     }
-    assert [leak for name, content in places.items() for leak in leaks(name, content)] == []
+    found = [leak for name, content in places.items() for leak in leaks(name, content)]
+    assert found == []
     # All of it has come to pass, and was seen.
     told = {name for each in seen if each.startswith("told") for name in json.loads(seen[each])}
     assert told == TOLD
     for each, words in SEEN.items():
         content = b"".join(seen[name] for name in seen if name.startswith(each))
         assert [word for word in words if word.encode() not in content] == []
+    saw(f"{times(len(found), 'leak')} after {len(told)} faults")

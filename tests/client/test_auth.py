@@ -10,6 +10,7 @@ import pytest
 import setle
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, all_at_once, source_of
+from tests.support.faults import asked, fault, saw, times
 
 ESTATES = "/v1/estate/list"
 ECHO = "/sandbox/echo"
@@ -59,6 +60,11 @@ def test_every_request_carries_the_one_token(api: Api, sandbox: Sandbox) -> None
     assert sandbox.token_requests == 1
 
 
+@fault(
+    "Rejected tokens",
+    "the token is revoked",
+    "nobody sees the 401: another token, and the call once more",
+)
 def test_a_rejected_token_is_replaced_and_the_request_replayed(api: Api, sandbox: Sandbox) -> None:
     """A revocation costs one call its first try, and nobody sees a 401."""
     api.source.get_token()
@@ -67,8 +73,14 @@ def test_a_rejected_token_is_replaced_and_the_request_replayed(api: Api, sandbox
     assert (answer.status_code, answer.content) == (200, b"an estate")
     assert sandbox.token_requests == 2
     assert sandbox.api_requests == 2
+    saw(f"the call: {answer.status_code}", asked(sandbox))
 
 
+@fault(
+    "Rejected tokens",
+    "the token is revoked, and the call's body cannot be sent again",
+    "the caller gets the 401, the next call another token",
+)
 @pytest.mark.parametrize("kind", ["generator", "file"])
 def test_a_body_that_is_spent_is_not_replayed(api: Api, sandbox: Sandbox, kind: str) -> None:
     """The caller gets the 401, and the next call gets another token."""
@@ -84,10 +96,13 @@ def test_a_body_that_is_spent_is_not_replayed(api: Api, sandbox: Sandbox, kind: 
     content: object = io.BytesIO(b"an estate") if kind == "file" else parts()
     if api.kind != "sync":
         content = async_parts()
-    assert api.send("POST", ECHO, content=content).status_code == 401
+    first = api.send("POST", ECHO, content=content).status_code
+    assert first == 401
     assert sandbox.api_requests == 1
-    assert api.send("GET", ESTATES).status_code == 200
+    second = api.send("GET", ESTATES).status_code
+    assert second == 200
     assert sandbox.token_requests == 2
+    saw(f"the call: {first}, the next one: {second}", asked(sandbox))
 
 
 def test_a_token_issued_for_the_very_call_is_replaced_in_it(api: Api, sandbox: Sandbox) -> None:
@@ -155,6 +170,11 @@ def test_clients_made_per_call_share_the_hold_on_rejections(sandbox: Sandbox) ->
     assert sandbox.token_requests <= 5
 
 
+@fault(
+    "Rejected tokens",
+    "the API answers 401 to whatever it gets, for ten minutes, a call a second",
+    "a token request after 1, 2, 4 … 60 s",
+)
 def test_the_hold_doubles_up_to_a_minute(sandbox: Sandbox, clock: Clock) -> None:
     """One token request when it ends, each time; for ten minutes of rejections that is few."""
     sandbox.lifetime = 100_000
@@ -171,6 +191,7 @@ def test_the_hold_doubles_up_to_a_minute(sandbox: Sandbox, clock: Clock) -> None
                 asked_at.append(second)
             clock.go_on(1)
     assert asked_at == [0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483, 543]
+    saw(f"{times(len(asked_at), 'token request')} for 600 calls")
 
 
 def test_recovery_after_the_hold_is_complete(sandbox: Sandbox, clock: Clock) -> None:
@@ -217,6 +238,11 @@ def test_invalidate_is_heeded_during_the_hold(api: Api, sandbox: Sandbox) -> Non
         api.source.invalidate(token)
 
 
+@fault(
+    "Rejected tokens",
+    "the token is revoked under 50 calls at once",
+    "one token request; all calls are sent again",
+)
 def test_fifty_rejections_at_once_cost_one_token_request(sandbox: Sandbox) -> None:
     """All drop the same token, one refreshes, and all are replayed."""
     source = source_of(sandbox)
@@ -230,6 +256,8 @@ def test_fifty_rejections_at_once_cost_one_token_request(sandbox: Sandbox) -> No
         futures = all_at_once(50, lambda: client.get(ESTATES).status_code)
     assert {future.result() for future in futures} == {200}
     assert sandbox.token_requests == 2
+    good = sum(future.result() == 200 for future in futures)
+    saw(f"{good} of 50 calls: 200", asked(sandbox))
 
 
 def test_a_failure_to_replace_a_rejected_token_is_a_typed_error(api: Api, sandbox: Sandbox) -> None:
@@ -241,13 +269,20 @@ def test_a_failure_to_replace_a_rejected_token_is_a_typed_error(api: Api, sandbo
         api.send("GET", ESTATES)
 
 
+@fault(
+    "Rejected tokens",
+    "the endpoint hands the rejected token out again",
+    "the call is not sent again in vain",
+)
 def test_the_same_token_again_is_not_replayed(api: Api, sandbox: Sandbox) -> None:
     """A server that sticks to a rejected token would reject it again."""
     same = Answer(json={"access_token": "same", "expires_in": 60, "token_type": "Bearer"})
     sandbox.script_token(same, same)
     api.source.get_token()
-    assert api.send("GET", ESTATES).status_code == 401
+    status = api.send("GET", ESTATES).status_code
+    assert status == 401
     assert (sandbox.api_requests, sandbox.token_requests) == (1, 2)
+    saw(f"the call: {status}, sent {times(sandbox.api_requests, 'time')}", asked(sandbox))
 
 
 # trio warns of each of httpx's generators that is left before its end, as it warns users.
@@ -294,6 +329,11 @@ def test_an_origin_is_scheme_host_and_port(sandbox: Sandbox, url: str) -> None:
     assert "Authorization" not in request.headers
 
 
+@fault(
+    "Rejected tokens",
+    "a redirect to another host, which answers 401",
+    "the token stays in use, and is not sent there",
+)
 def test_a_401_from_another_origin_drops_nothing(api: Api, sandbox: Sandbox) -> None:
     """After a redirect elsewhere a rejection says nothing about the token."""
     token = api.source.get_token()
@@ -304,6 +344,8 @@ def test_a_401_from_another_origin_drops_nothing(api: Api, sandbox: Sandbox) -> 
         assert [record.token for record in stranger.log] == [None]
     assert api.source.get_token() == token
     assert sandbox.token_requests == 1
+    sent = [record.token for record in stranger.log if record.token]
+    saw(f"{times(len(sent), 'token')} sent there", asked(sandbox))
 
 
 def test_a_401_without_the_token_drops_nothing(api: Api, sandbox: Sandbox) -> None:

@@ -19,6 +19,7 @@ import pytest
 import setle
 import setle_api
 from setle.testing import Answer, Sandbox
+from tests.support.faults import fault, saw, times
 
 ESTATES = "/v1/estate/list"
 SECRET = "5f0c" * 16
@@ -114,6 +115,7 @@ def get_async(client: setle_api.AuthenticatedClient, url: str) -> httpx.Response
 both_ways = pytest.mark.parametrize("get", [get, get_async], ids=["sync", "async"])
 
 
+@fault("Statuses", "301, 302, 303, 307 or 308 to another host", "the secret does not go there")
 @pytest.mark.parametrize("follow", [False, True])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_token_request_is_not_redirected(
@@ -129,6 +131,7 @@ def test_token_request_is_not_redirected(
     assert setle_sandbox.token_requests == 1
     elsewhere.stop()
     assert elsewhere.got == []
+    saw(f"{times(len(elsewhere.got), 'connection')} to the other host", type(caught.value).__name__)
 
 
 @both_ways
@@ -250,8 +253,14 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         yield from chain(error.__context__)
 
 
+@fault(
+    "Secrets",
+    "13 failures of a token request, most of which echo the secret, each by three ways",
+    "no error, nothing behind it and no variable of its frames shows it",
+)
 def test_no_secret_in_errors() -> None:
     """No error, nothing in its chain and no variable of its frames shows the secret."""
+    leaks = 0
     for error in failures_of(SECRET):
         assert isinstance(error, setle.TokenError)
         for link in chain(error):
@@ -259,7 +268,9 @@ def test_no_secret_in_errors() -> None:
             report = traceback.TracebackException.from_exception(link, capture_locals=True)
             text = "".join(report.format())
             assert "get_token" in text
+            leaks += text.count(SECRET)
             assert SECRET not in text
+    saw(f"{times(leaks, 'trace')} of it")
 
 
 def test_errors_come_without_those_they_are_made_of() -> None:
@@ -281,6 +292,11 @@ def test_no_token_in_the_client(setle_sandbox: Sandbox) -> None:
     assert len(token) > 20
 
 
+@fault(
+    "Secrets",
+    "revocations, redirects, failures and broken stores, with every logger at DEBUG",
+    "no secret and no token in the log",
+)
 def test_nothing_in_the_logs(
     setle_sandbox: Sandbox, caplog: pytest.LogCaptureFixture, elsewhere: Elsewhere
 ) -> None:
@@ -312,10 +328,14 @@ def test_nothing_in_the_logs(
     assert loggers >= {"setle", "httpx", "httpcore", "asyncio"}
     written = "\n".join(f"{record.__dict__} {record.getMessage()}" for record in caplog.records)
     assert len(shown) >= 3  # one more where the hold after a 401 is over by the next
+    found = []
     for secret in {*shown, setle_sandbox.client_secret}:
         assert len(secret) > 20
         # What a server sends back is not ours to hide from httpcore's own log.
-        assert secret not in written.replace(f"http://127.0.0.1:9/{secret}", "")
+        if secret in written.replace(f"http://127.0.0.1:9/{secret}", ""):
+            found.append(secret)
+    assert not found
+    saw(f"{times(len(found), 'secret')} found")
 
 
 def _token_of(response: httpx.Response) -> str:

@@ -20,6 +20,7 @@ import setle
 import setle_api
 from setle.testing import Answer, Request, Sandbox
 from tests.support import all_at_once, source_of
+from tests.support.faults import asked, fault, naming, saw
 from tests.support.processes import cold_processes, forked
 from tests.support.worlds import ECHO, ESTATES, World, connect_to
 
@@ -167,6 +168,11 @@ def test_an_httpx_client_that_was_closed_is_made_anew(world: World, connect: Con
             assert http.get(ESTATES).status_code == 200
 
 
+@fault(
+    "Forks",
+    "four children call through a client that was in use before the fork",
+    "no answer crosses to another process",
+)
 @needs_fork
 def test_forked_children_get_their_own_answers(
     world: World, connect: Connect, sandbox: Sandbox
@@ -176,9 +182,14 @@ def test_forked_children_get_their_own_answers(
     assert World("sync").call(client).status_code == 200
     if not world.is_sync:
         assert world.call(client).status_code == 200
-    assert cold_processes(CHILDREN, lambda: crossed(world, client)) == ["0"] * CHILDREN
+    crossed_answers = cold_processes(CHILDREN, lambda: crossed(world, client))
+    assert crossed_answers == ["0"] * CHILDREN
     assert World("sync").call(client).status_code == 200
     assert sandbox.token_requests == 1
+    saw(
+        f"{sum(map(int, crossed_answers))} answers crossed in {len(crossed_answers)} children",
+        asked(sandbox),
+    )
 
 
 @needs_fork
@@ -190,6 +201,11 @@ def test_forked_children_get_their_own_answers_over_tls(world: World, tls_sandbo
         assert World("sync").call(client).status_code == 200
 
 
+@fault(
+    "Forks",
+    "an httpx client that was taken out before the fork is used in the child",
+    "one error that names the remedy; the parent's goes on",
+)
 @needs_fork
 def test_an_httpx_client_taken_out_before_a_fork_says_so_in_the_child(connect: Connect) -> None:
     """It would read its parent's answers, so it refuses in one error that names the remedy."""
@@ -200,7 +216,9 @@ def test_an_httpx_client_taken_out_before_a_fork_says_so_in_the_child(connect: C
     assert said.startswith("ConfigurationError(")
     assert "get_httpx_client()" in said
     assert forked(lambda: client.get_httpx_client().get(ESTATES).status_code)() == "200"
-    assert http.get(ESTATES).status_code == 200
+    status = http.get(ESTATES).status_code
+    assert status == 200
+    saw(said.partition("(")[0], naming(said, "get_httpx_client()"), f"the parent's call: {status}")
 
 
 @needs_fork

@@ -13,6 +13,7 @@ import setle
 import setle_api
 from setle.testing import Sandbox
 from tests.support import credentials_of
+from tests.support.faults import asked, fault, named, saw, times, yes
 from tests.support.worlds import ESTATES, World, connect_to
 
 Connect: TypeAlias = Callable[..., setle_api.AuthenticatedClient]
@@ -124,6 +125,11 @@ def loopback_url(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[s
         yield sandbox.base_url.replace("127.0.0.1", request.param)
 
 
+@fault(
+    "Proxies",
+    "all proxy variables are set, and the server is on this machine",
+    "the proxy never sees it",
+)
 def test_loopback_is_reached_directly(
     world: World,
     loopback_url: str,
@@ -142,6 +148,7 @@ def test_loopback_is_reached_directly(
     assert sandbox.token_requests == 2
     proxy.stop()
     assert proxy.got == []
+    saw(f"{times(len(proxy.got), 'request')} at the proxy", asked(sandbox))
 
 
 def test_loopback_is_reached_directly_in_spite_of_an_explicit_proxy(
@@ -201,6 +208,11 @@ def test_a_users_source_reaches_loopback_directly(
     assert proxy.got == []
 
 
+@fault(
+    "Proxies",
+    "the proxy answers 502 to the tunnel",
+    "one typed error; nothing secret was sent before",
+)
 @pytest.mark.parametrize("variable", [None, "HTTPS_PROXY", "ALL_PROXY", "https_proxy"])
 def test_other_hosts_are_reached_through_the_proxy(
     variable: str | None, proxy: Listener, monkeypatch: pytest.MonkeyPatch
@@ -216,12 +228,13 @@ def test_other_hosts_are_reached_through_the_proxy(
         timeout=2.0,
         httpx_args=args,
     )
-    with pytest.raises(setle.TokenUnavailableError, match=r"setle\.example:443"):
+    with pytest.raises(setle.TokenUnavailableError, match=r"setle\.example:443") as caught:
         source.get_token()
     proxy.stop()
     assert proxy.got
     assert all(got.startswith(b"CONNECT setle.example:443") for got in proxy.got)
     assert b"5f0c" not in b"".join(proxy.got)
+    saw(named(caught.value), f"secret sent: {yes(b'5f0c' in b''.join(proxy.got))}")
 
 
 def said(call: Callable[[], object]) -> str:
@@ -242,6 +255,11 @@ def test_an_unusable_proxy_is_named_and_not_shown(make: Callable[..., Any], url:
     assert PASSWORD not in text
 
 
+@fault(
+    "Proxies",
+    "a proxy variable with a fragment, slash or port in its password, or of an unknown kind",
+    "named when the client is made, and not shown",
+)
 @pytest.mark.parametrize("url", UNUSABLE)
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_an_unusable_proxy_of_the_environment_is_named_and_not_shown(
@@ -253,6 +271,7 @@ def test_an_unusable_proxy_of_the_environment_is_named_and_not_shown(
         text = said(lambda make=make: make(setle.ClientCredentials("id", "secret")))  # type: ignore[misc] # mypy loses the default
         assert variable.upper() in text
         assert PASSWORD not in text
+    saw("ConfigurationError", f"password shown: {yes(PASSWORD in text)}")
 
 
 @pytest.mark.parametrize("url", UNUSABLE)

@@ -15,6 +15,7 @@ import setle
 import setle_api
 from setle.testing import Answer, Sandbox
 from tests.support import source_of
+from tests.support.faults import asked, every, fault, saw
 from tests.support.worlds import ECHO, ESTATES, World
 
 Connect: TypeAlias = Callable[..., setle_api.AuthenticatedClient]
@@ -42,6 +43,11 @@ def hooked(world: World, hook: Callable[[httpx.Response], None]) -> dict[str, An
     return {"event_hooks": {"response": [hook if world.is_sync else async_hook]}}
 
 
+raising = fault(
+    "Rejected tokens",
+    "the token is revoked, and a response hook or transport of yours raises for the 401",
+    "the call fails with that error; the next ones have another token",
+)
 hooks = pytest.mark.parametrize(
     ("hook", "error"),
     [(raise_for_status, httpx.HTTPStatusError), (raise_own, OutOfOrderError)],
@@ -49,6 +55,7 @@ hooks = pytest.mark.parametrize(
 )
 
 
+@raising
 @hooks
 def test_a_response_hook_that_raises_does_not_keep_a_rejected_token_alive(
     world: World,
@@ -63,8 +70,10 @@ def test_a_response_hook_that_raises_does_not_keep_a_rejected_token_alive(
     sandbox.revoke()
     with pytest.raises(error):
         world.call(client)
-    assert [answer.status_code for answer in world.calls(client, 3)] == [200] * 3
+    statuses = [answer.status_code for answer in world.calls(client, 3)]
+    assert statuses == [200] * 3
     assert sandbox.token_requests == 2
+    saw(f"then {statuses.count(200)} of 3 calls: 200", asked(sandbox))
 
 
 @hooks
@@ -139,6 +148,7 @@ def own_error(response: httpx.Response, request: httpx.Request) -> Exception:
 errors = pytest.mark.parametrize("error", [status_error, own_error])
 
 
+@raising
 @errors
 def test_a_transport_that_raises_on_401_does_not_keep_a_rejected_token_alive(
     world: World, connect: Connect, sandbox: Sandbox, error: Any
@@ -150,8 +160,10 @@ def test_a_transport_that_raises_on_401_does_not_keep_a_rejected_token_alive(
     sandbox.revoke()
     with pytest.raises((httpx.HTTPStatusError, OutOfOrderError)):
         world.call(client)
-    assert [answer.status_code for answer in world.calls(client, 3)] == [200] * 3
+    statuses = [answer.status_code for answer in world.calls(client, 3)]
+    assert statuses == [200] * 3
     assert sandbox.token_requests == 2
+    saw(f"then {statuses.count(200)} of 3 calls: 200", asked(sandbox))
 
 
 @errors
@@ -205,6 +217,11 @@ class Narrow(httpx.HTTPTransport):
         return response
 
 
+@fault(
+    "Rejected tokens",
+    "the token is revoked under more calls than there are connections",
+    "the token request gets one; all calls are served",
+)
 @pytest.mark.parametrize("connections", [1, 10, 100])
 def test_401s_do_not_starve_the_token_request_of_connections(
     connect: Connect, sandbox: Sandbox, connections: int
@@ -219,6 +236,8 @@ def test_401s_do_not_starve_the_token_request_of_connections(
     assert {answer.status_code for answer in answers} == {200}
     assert time.monotonic() - began < 12  # it would be the deadline of 15 s
     assert sandbox.token_requests == 2
+    good = sum(answer.status_code == 200 for answer in answers)
+    saw(f"200 for {every(good, len(answers), 'call')}", asked(sandbox))
 
 
 # httpcore's pool for event loops takes seconds over a hundred connections.
@@ -255,6 +274,11 @@ HARMFUL = {
 }
 
 
+@fault(
+    "Rejected tokens",
+    "a 401 whose body is endless, silent, big, packed, cut or empty",
+    "a second at most; the call is sent again",
+)
 @pytest.mark.parametrize("kind", HARMFUL)
 def test_no_body_of_a_401_keeps_its_call_from_being_replayed(
     world: World, connect: Connect, sandbox: Sandbox, kind: str
@@ -267,9 +291,11 @@ def test_no_body_of_a_401_keeps_its_call_from_being_replayed(
     sandbox.revoke()
     sandbox.script_api(HARMFUL[kind])
     began = time.monotonic()
-    assert world.call(client).status_code == 200
+    status = world.call(client).status_code
+    assert status == 200
     assert time.monotonic() - began < 5
     assert sandbox.token_requests == 2
+    saw(f"the call: {status}", asked(sandbox))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -283,10 +309,10 @@ def test_a_401_that_passes_through_can_be_read(
     client = connect()
     assert world.call(client).status_code == 200
     sandbox.script_api(said, said, said)
-    for asked in (2, 3):  # replayed first, then during the hold
+    for turn in (2, 3):  # replayed first, then during the hold
         answer = world.call(client)
         assert (answer.status_code, answer.content) == (401, body)
-        assert sandbox.api_requests == asked + 1
+        assert sandbox.api_requests == turn + 1
     assert sandbox.token_requests == 2
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from setle.testing import Sandbox
+from tests.support.faults import asked, fault, saw, yes
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -84,6 +85,7 @@ thread.join()
     assert _run(sandbox, program, name) == "[]\n"
 
 
+SERVED, AT_ONCE = "it is served", "one error at once, as no thread would run any more"
 _LAST_WORDS = """
 import atexit, os, time
 tokens = source()
@@ -111,13 +113,35 @@ if mode == "stale":
 
 @pytest.mark.parametrize(
     ("mode", "said"),
-    [("held", "AccessToken True\n"), ("cold", "Unavailable"), ("stale", "Unavailable")],
+    [
+        pytest.param(
+            "held",
+            "AccessToken True\n",
+            marks=fault("Shutdown", "a finalizer calls at the end, and there is a token", SERVED),
+        ),
+        *(
+            pytest.param(
+                mode,
+                "Unavailable",
+                marks=fault("Shutdown", "a finalizer calls at the end, without a token", AT_ONCE),
+            )
+            for mode in ("cold", "stale")
+        ),
+    ],
 )
 def test_a_finalizer_at_the_interpreters_end_ends(sandbox: Sandbox, mode: str, said: str) -> None:
     """A usable token is still served; else there is an error at once, as no thread would run."""
-    assert said in _run(sandbox, _LAST_WORDS, mode)
+    words = _run(sandbox, _LAST_WORDS, mode)
+    assert said in words
+    outcome, in_time = words.split()
+    saw(f"{outcome}, at once: {yes(in_time == 'True')}")
 
 
+@fault(
+    "Shutdown",
+    "the interpreter ends during a refresh, and a finalizer calls",
+    "it does not wait for a thread that goes on no more",
+)
 def test_a_finalizer_does_not_wait_for_a_thread_that_has_been_frozen(sandbox: Sandbox) -> None:
     """A refresh is under way when the interpreter ends, and goes on no more."""
     program = (
@@ -130,9 +154,13 @@ while not tokens._state.flight:
 """
     )
     with sandbox.hold():
-        assert _run(sandbox, program, "cold") == "TokenUnavailableError True\n"
+        words = _run(sandbox, program, "cold")
+    assert words == "TokenUnavailableError True\n"
+    outcome, in_time = words.split()
+    saw(f"{outcome}, at once: {yes(in_time == 'True')}")
 
 
+@fault("Shutdown", "an exit handler (`atexit`) makes the first call", "it gets its token")
 def test_an_exit_handler_gets_a_token(sandbox: Sandbox) -> None:
     """In a thread of its own or, where none is started any more, in place."""
     program = """
@@ -140,5 +168,7 @@ import atexit
 tokens = source()
 atexit.register(lambda: print(type(tokens.get_token()).__name__))
 """
-    assert _run(sandbox, program) == "AccessToken\n"
+    words = _run(sandbox, program)
+    assert words == "AccessToken\n"
     assert sandbox.token_requests == 1
+    saw(words.strip(), asked(sandbox))

@@ -8,19 +8,28 @@ import pytest
 import setle
 from setle.testing import Sandbox
 from tests.support import Clock, join_refreshes, source_of
+from tests.support.faults import asked, fault, saw, yes
 from tests.support.processes import forked
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
+@fault("Forks", "workers are forked after the first call", "they have the token, without a request")
 def test_a_child_inherits_the_token(sandbox: Sandbox) -> None:
     """Workers forked after the first call cost no request of their own."""
     source = source_of(sandbox)
     token = source.get_token()
-    assert forked(lambda: source.get_token().value == token.value, measured=True)() == "True"
+    child = yes(forked(lambda: source.get_token().value == token.value, measured=True)() == "True")
+    assert child == "yes"
     assert sandbox.token_requests == 1
+    saw(f"the same token: {child}", asked(sandbox))
 
 
+@fault(
+    "Forks",
+    "a fork in the middle of the first token request",
+    "the child asks for itself, and does not wait for a thread it lacks",
+)
 def test_a_child_forked_during_a_refresh_does_not_wait_for_it(sandbox: Sandbox) -> None:
     """The refresh's thread stays behind in the parent; the child asks for itself."""
     source = source_of(sandbox)
@@ -30,9 +39,11 @@ def test_a_child_forked_during_a_refresh_does_not_wait_for_it(sandbox: Sandbox) 
         sandbox.wait_for(token_requests=1)
         child = forked(lambda: bool(source.get_token().value))
         sandbox.wait_for(token_requests=2)
-    assert child() == "True"
+    said = child()
+    assert said == "True"
     waiting.join(30)
     assert sandbox.token_requests == 2
+    saw(f"a token in the child: {yes(said == 'True')}", f"{asked(sandbox)} for both")
 
 
 def test_a_child_forked_during_an_early_refresh_has_its_own(sandbox: Sandbox, clock: Clock) -> None:
@@ -98,6 +109,11 @@ def test_a_short_job_that_was_forked_in_the_window_starts_no_refresh(
     assert sandbox.token_requests == 1
 
 
+@fault(
+    "Forks",
+    "20 forks while four threads refresh all the time",
+    "no child waits for a lock that its parent's threads held",
+)
 @pytest.mark.usefixtures("unmeasured")
 def test_forking_while_threads_come_and_go_never_locks_up(sandbox: Sandbox) -> None:
     """A child has a lock of its own, whatever a thread that it lacks did with the parent's."""
@@ -118,13 +134,17 @@ def test_forking_while_threads_come_and_go_never_locks_up(sandbox: Sandbox) -> N
         for thread in threads:
             thread.join(30)
     assert said == ["True"] * 20
+    saw(f"{said.count('True')} of {len(said)} children got a token")
 
 
+@fault("Forks", "a fork after 401", "the child does not start the hammering again")
 def test_a_child_shares_the_back_off_of_its_parent(sandbox: Sandbox) -> None:
     """Forking after a failure does not start the hammering again."""
     source = source_of(sandbox)
     sandbox.rotate_secret()
     with pytest.raises(setle.TokenRejectedError):
         source.get_token()
-    assert "TokenRejectedError" in forked(source.get_token)()
+    said = forked(source.get_token)()
+    assert "TokenRejectedError" in said
     assert sandbox.token_requests == 1
+    saw(f"refused without asking: {yes('TokenRejectedError' in said)}", asked(sandbox))

@@ -15,6 +15,7 @@ import setle
 from setle._refresh import registry
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, join_refreshes, source_of
+from tests.support.faults import asked, fault, named, saw, times, yes
 from tests.support.raw import RawEndpoint
 
 
@@ -249,6 +250,11 @@ def test_a_patient_waiter_outlasts_a_hasty_refresh(sandbox: Sandbox) -> None:
     assert sandbox.token_requests == 2
 
 
+@fault(
+    "Proxies",
+    "a proxy is down, and another client needs none",
+    "the failure is that of those who use the proxy; the token is shared",
+)
 def test_a_source_with_another_way_out_tries_its_own(sandbox: Sandbox) -> None:
     """A proxy that is down speaks for those who use it."""
     store = setle.MemoryTokenStore()
@@ -258,13 +264,20 @@ def test_a_source_with_another_way_out_tries_its_own(sandbox: Sandbox) -> None:
         store=store,
         httpx_args={"transport": httpx.HTTPTransport(proxy="http://127.0.0.1:9")},
     )
-    with pytest.raises(setle.TokenUnavailableError):
+    with pytest.raises(setle.TokenUnavailableError) as caught:
         lost.get_token()
     token = source_of(sandbox, store=store).get_token()
-    assert lost.get_token() == token
+    shared = lost.get_token() == token
+    assert shared
     assert sandbox.token_requests == 1
+    saw(f"{named(caught.value)}, then the other's token: {yes(shared)}", asked(sandbox))
 
 
+@fault(
+    "Statuses",
+    "503 without end in the last five seconds of a token",
+    "its holder and new processes are served to its end",
+)
 def test_a_usable_token_is_served_to_all_sources(
     sandbox: Sandbox, clock: Clock, tmp_path: Path
 ) -> None:
@@ -273,13 +286,16 @@ def test_a_usable_token_is_served_to_all_sources(
     token = holder.get_token()
     clock.go_on(3600 - 5)
     sandbox.script_token(*[Answer(status=503)] * 30)
+    served = 0
     for _ in range(3):
         other = source_of(sandbox, store=setle.FileTokenStore(tmp_path))
         assert [other.get_token() for _ in range(5)] == [token] * 5
         assert holder.get_token() == token
+        served += 6
     clock.go_on(5)
-    with pytest.raises(setle.TokenUnavailableError):
+    with pytest.raises(setle.TokenUnavailableError) as caught:
         holder.get_token()
+    saw(f"{times(served, 'call')} served with it", f"then {named(caught.value)}")
 
 
 @pytest.mark.parametrize("with_callable", [False, True])

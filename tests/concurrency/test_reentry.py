@@ -21,6 +21,7 @@ import setle
 from setle._refresh import state
 from setle.testing import Sandbox
 from tests.support import Clock, credentials_of, join_refreshes, source_of
+from tests.support.faults import asked, fault, named, saw, times, yes
 from tests.support.interrupts import Interrupter
 from tests.support.processes import forked
 
@@ -63,6 +64,11 @@ def _asked_by_a_handler(
     raise AssertionError("count never ends")
 
 
+@fault(
+    "Signals",
+    "a signal handler calls the client, after each call or function entry of its first call",
+    "a token or one clear error at once; the interrupted call is served",
+)
 @traces_all
 @pytest.mark.usefixtures("few_states")
 def test_a_handler_gets_a_token_or_one_error_at_once(sandbox: Sandbox) -> None:
@@ -80,8 +86,10 @@ def test_a_handler_gets_a_token_or_one_error_at_once(sandbox: Sandbox) -> None:
     assert _asked_by_a_handler(call, handler) > 20
     errors = {str(error) for error in said if not isinstance(error, setle.AccessToken)}
     assert len(errors) == 1
-    assert "waits for the very code that asks for it" in errors.pop()
+    (error,) = errors
+    assert "waits for the very code that asks for it" in error
     assert sandbox.token_requests <= len(sources)
+    saw(f"{times(len(errors), 'kind')} of error, about the handler: {yes('handler' in error)}")
 
 
 @traces_all
@@ -190,6 +198,11 @@ class CallingStore(setle.MemoryTokenStore):
         return super().lock(key, timeout)
 
 
+@fault(
+    "Stores of your own",
+    "a store calls the client in the middle of its refresh",
+    "one clear error at once; the refresh goes on",
+)
 @how
 def test_a_store_that_calls_the_client_has_an_error_at_once(
     sandbox: Sandbox, how: Callable[[Calls], None]
@@ -202,8 +215,15 @@ def test_a_store_that_calls_the_client_has_an_error_at_once(
     assert len(calls.said) >= 3
     assert all(isinstance(said, setle.TokenUnavailableError) for said in calls.said)
     assert sandbox.token_requests == 1
+    (said,) = {named(each) for each in calls.said}
+    saw(f"{said} each time", asked(sandbox))
 
 
+@fault(
+    "Callables and foreign code",
+    "your callable calls the client that waits for it",
+    "one clear error at once; the refresh goes on",
+)
 @how
 @pytest.mark.parametrize("threads", [True, False])
 def test_a_callable_that_calls_the_client_has_an_error_at_once(
@@ -227,6 +247,7 @@ def test_a_callable_that_calls_the_client_has_an_error_at_once(
     assert len(calls.said) == 1
     assert isinstance(calls.said[0], setle.TokenUnavailableError)
     assert sandbox.token_requests == 1
+    saw(f"{named(calls.said[0])} in the callable", asked(sandbox))
 
 
 def test_a_callable_that_needs_the_client_is_told_so(sandbox: Sandbox) -> None:
@@ -278,6 +299,11 @@ class BrokenStore(setle.MemoryTokenStore):
         raise OSError("out of order")
 
 
+@fault(
+    "Callables and foreign code",
+    "a log handler calls the client, and fails",
+    "it is answered at once, although it holds logging's lock",
+)
 @how
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_log_handler_that_calls_the_client_is_answered_at_once(
@@ -295,6 +321,8 @@ def test_a_log_handler_that_calls_the_client_is_answered_at_once(
     assert len(calls.said) >= 4
     assert all(isinstance(said, setle.AccessToken) for said in calls.said)
     assert sandbox.token_requests == 2
+    (said,) = {named(each) for each in calls.said}
+    saw(f"{said} each time", asked(sandbox))
 
 
 @pytest.mark.parametrize("name", ["httpx", "httpcore", "filelock"])
@@ -311,6 +339,11 @@ def test_a_log_handler_that_waits_for_a_token_keeps_no_refresh_waiting(
     assert all(isinstance(said, setle.AccessToken) for said in calls.said)
 
 
+@fault(
+    "Callables and foreign code",
+    "a finalizer calls the client, whenever garbage is collected",
+    "it is answered at once",
+)
 def test_a_finalizer_that_calls_the_client_is_answered_at_once(sandbox: Sandbox) -> None:
     """Garbage is collected at any allocation, and so in the middle of a call as well."""
     source, said = source_of(sandbox), []
@@ -333,6 +366,7 @@ def test_a_finalizer_that_calls_the_client_is_answered_at_once(sandbox: Sandbox)
     gc.collect()
     join_refreshes()
     assert len(said) >= 20
+    saw(f"20 finalizers or more were answered: {yes(len(said) >= 20)}")
 
 
 def _called_by_signals(sandbox: Sandbox, seconds: float) -> tuple[int, int, float, list[str]]:
@@ -382,6 +416,11 @@ def _called_by_signals(sandbox: Sandbox, seconds: float) -> tuple[int, int, floa
     return calls, failed, longest, sorted(errors)
 
 
+@fault(
+    "Signals",
+    "a signal handler calls every 5 ms for three seconds, while threads refresh",
+    "nothing locks up",
+)
 @needs_fork
 def test_a_signal_handler_that_calls_all_the_time_locks_nothing_up(sandbox: Sandbox) -> None:
     """Three seconds of signals, each in the middle of something else."""
@@ -390,7 +429,9 @@ def test_a_signal_handler_that_calls_all_the_time_locks_nothing_up(sandbox: Sand
         calls, _, longest, errors = _called_by_signals(sandbox, 3.0)
         return "fine" if calls > 100 and longest < 1 and len(errors) <= 1 else f"{calls} {longest}"
 
-    assert forked(run)() == "fine"
+    said = forked(run)()
+    assert said == "fine"
+    saw(f"more than 100 calls, none of them slow: {yes(said == 'fine')}")
 
 
 _HOOKED = """
@@ -438,6 +479,11 @@ print(ends == [0] * 20 and slow < 3)
 """
 
 
+@fault(
+    "Forks",
+    "hooks of `os.register_at_fork` call the client, in parent and child",
+    "each is answered at once; all children get a token",
+)
 @needs_fork
 @pytest.mark.usefixtures("unmeasured")
 def test_hooks_of_a_fork_may_call_the_client(sandbox: Sandbox) -> None:
@@ -451,3 +497,4 @@ def test_hooks_of_a_fork_may_call_the_client(sandbox: Sandbox) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("True\n", "")
+    saw(f"20 children with a token, no hook slow: {yes(done.stdout.strip() == 'True')}")

@@ -11,6 +11,7 @@ import pytest
 import setle
 from setle.testing import Answer, Sandbox
 from tests.support import source_of
+from tests.support.faults import asked, fault, saw, yes
 from tests.support.processes import forked
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -66,12 +67,19 @@ def _wait(seconds: float) -> Callable[[], None]:
     return lambda: time.sleep(seconds)  # that a process is stopped for some time is the point
 
 
+@fault(
+    "Suspends",
+    "SIGSTOP during an early refresh; the answer comes meanwhile",
+    "it is taken when the process goes on, however late",
+)
 @pytest.mark.parametrize("timeout", [0.4, 15.0])
 def test_an_answer_that_came_meanwhile_is_taken(sandbox: Sandbox, timeout: float) -> None:
     """Past the deadline or not, it is there when the process goes on."""
     sandbox.lifetime = LIFETIME
-    assert _stopped_in_early_refresh(sandbox, _wait(0.8), timeout) == "another token"
+    said = _stopped_in_early_refresh(sandbox, _wait(0.8), timeout)
+    assert said == "another token"
     assert sandbox.token_requests <= 3
+    saw(f"{said}, no error", f"at most 3 token requests: {yes(sandbox.token_requests <= 3)}")
 
 
 @pytest.mark.parametrize("stopped", [0.45, 0.8])
@@ -88,6 +96,11 @@ def test_a_call_after_an_early_refresh_that_was_stopped_asks_anew(
     assert sandbox.token_requests == 3
 
 
+@fault(
+    "Suspends",
+    "SIGSTOP beyond the token's end, while another process saves a new one",
+    "the new one is taken",
+)
 def test_what_another_process_has_saved_meanwhile_is_taken(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -104,5 +117,7 @@ def test_what_another_process_has_saved_meanwhile_is_taken(
         time.sleep(0.4)  # till the token has ended
         other.get_token()  # asks after two thirds of its deadline, as the lock is taken
 
-    assert _stopped_in_early_refresh(sandbox, until, store=store) == "another token"
+    said = _stopped_in_early_refresh(sandbox, until, store=store)
+    assert said == "another token"
     assert sandbox.token_requests == 3
+    saw(f"{said}, no error", asked(sandbox))

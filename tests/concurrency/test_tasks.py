@@ -13,6 +13,7 @@ import trio
 import setle
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, join_refreshes, source_of
+from tests.support.faults import fault, saw, times
 
 pytestmark = pytest.mark.anyio
 
@@ -250,6 +251,7 @@ def test_trio_is_recognised_inside_an_asyncio_loop(sandbox: Sandbox) -> None:
     assert sandbox.token_requests == 1
 
 
+@fault("Shutdown", "a program ends while a refresh is under way", "it neither waits nor complains")
 def test_a_program_ends_while_a_refresh_is_under_way(sandbox: Sandbox) -> None:
     """Interpreter shutdown neither waits for the refresh nor complains about it."""
     program = f"""
@@ -271,6 +273,7 @@ input()
         sandbox.wait_for(token_requests=1)
         output, _ = process.communicate(b"\n", timeout=30)
     assert (process.returncode, output) == (0, b"")
+    saw(f"exit status {process.returncode}", f"{times(len(output), 'byte')} printed")
 
 
 def test_a_finalizer_that_calls_at_the_very_end_does_not_hang(sandbox: Sandbox) -> None:

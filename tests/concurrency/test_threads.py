@@ -25,6 +25,7 @@ from setle._refresh.registry import tolerant
 from setle._refresh.state import KeyState
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, all_at_once, credentials_of, eventually, join_refreshes, source_of
+from tests.support.faults import asked, fault, named, saw
 
 T = TypeVar("T")
 
@@ -92,14 +93,21 @@ def _start_fails(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 NO_MORE_THREADS = RuntimeError("can't start new thread")
 
 
+@fault(
+    "Callables and foreign code",
+    "no thread can be started: a container's limit",
+    "the caller refreshes in place",
+)
 def test_without_a_thread_the_caller_refreshes_itself(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A container's limit on threads costs the background, not the token."""
     source = source_of(sandbox)
     _start_fails(monkeypatch, NO_MORE_THREADS)
-    assert source.get_token() == source.get_token()
+    token = source.get_token()
+    assert token == source.get_token()
     assert sandbox.token_requests == 1
+    saw(named(token), asked(sandbox))
 
 
 def test_without_a_thread_a_failure_is_the_callers(

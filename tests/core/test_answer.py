@@ -13,6 +13,7 @@ from setle import _time
 from setle._endpoint.answer import blanked, failure_of, token_of
 from setle._time import Instant
 from setle_api.models import AccessTokenResponse
+from tests.support.faults import fault, saw
 
 SECRET = "5f0c" * 16
 NOON = 1_893_499_200.0  # Tue, 01 Jan 2030 12:00:00 GMT
@@ -48,6 +49,9 @@ def test_retry_after(value: str, seconds: float, monkeypatch: pytest.MonkeyPatch
     assert failed(503, headers={"Retry-After": value}).retry_after == seconds
 
 
+@fault(
+    "Statuses", "503 with a `Retry-After` that is neither seconds nor a date", "it counts as none"
+)
 @pytest.mark.parametrize(
     "value",
     [
@@ -60,6 +64,7 @@ def test_retry_after(value: str, seconds: float, monkeypatch: pytest.MonkeyPatch
 def test_retry_after_garbage(value: str) -> None:
     """A Retry-After that is neither seconds nor a date counts as none."""
     assert failed(503, headers={"Retry-After": value}).retry_after is None
+    saw(f"retry_after {failed(503, headers={'Retry-After': value}).retry_after}")
 
 
 def test_retry_after_is_missing() -> None:

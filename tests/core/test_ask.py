@@ -17,6 +17,7 @@ import setle
 from setle import _source, _time
 from setle.testing import Answer, Sandbox
 from tests.support import join_refreshes
+from tests.support.faults import asked, fault, named, naming, saw, times, yes
 
 # Making one takes some 20 ms, and none of these tests needs its own.
 TLS = ssl.create_default_context()
@@ -162,9 +163,42 @@ BAD_ANSWERS: dict[str, tuple[Answer, type[setle.TokenError], int | None]] = {
 bad_answers = pytest.mark.parametrize(
     ("answer", "kind", "status"), BAD_ANSWERS.values(), ids=list(BAD_ANSWERS)
 )
+ONCE, AGAIN = "one typed error, and no second request", "up to three attempts, then one typed error"
+NO_OBJECT = fault("Answers", "an empty answer, half of one, or JSON that is no object", ONCE)
+NOT_OURS = fault("Statuses", "201, 204, 404, 422 or another status that is none of its own", ONCE)
+PASSING = fault("Statuses", "408, 425, 429, or any 5xx", AGAIN)
+FAULTS = {
+    "expires_in ": fault(
+        "Answers", "`expires_in` is missing, null, zero, negative, infinite, text or a list", ONCE
+    ),
+    "access_token ": fault(
+        "Answers", "`access_token` is missing, null, empty, no text, or fits into no header", ONCE
+    ),
+    "token_type ": fault("Answers", "`token_type` is missing or another one than Bearer", ONCE),
+    "HTML": fault("Answers", "a web page with 200, as of a portal that wants a login", ONCE),
+    "too large": fault("Answers", "an answer of more than 1 MiB", ONCE),
+    "hung up": fault("Network", "the endpoint hangs up without an answer", AGAIN),
+    "cut off": fault("Network", "the connection ends in the middle of the body", AGAIN),
+    **dict.fromkeys(
+        ("status 400", "status 401", "status 403"),
+        fault("Statuses", "400, 401 or 403: the credentials are refused", ONCE),
+    ),
+    **dict.fromkeys(("empty", "half of it", "no UTF-8", "a ", "null", "an ", "nested "), NO_OBJECT),
+    **dict.fromkeys(("status 2", "status 4"), NOT_OURS),
+    **dict.fromkeys(("status 408", "status 425", "status 429", "status 5"), PASSING),
+}
 
 
-@bad_answers
+def fault_of(name: str) -> list[pytest.MarkDecorator]:
+    """Return the row that a bad answer belongs to, by the longest of its beginnings."""
+    named = [beginning for beginning in FAULTS if name.startswith(beginning)]
+    return [FAULTS[max(named, key=len)]] if named else []
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "status"),
+    [pytest.param(*case, id=name, marks=fault_of(name)) for name, case in BAD_ANSWERS.items()],
+)
 def test_bad_answer(
     answer: Answer, kind: type[setle.TokenError], status: int | None, setle_sandbox: Sandbox
 ) -> None:
@@ -174,8 +208,14 @@ def test_bad_answer(
     assert type(error) is kind
     assert error.status_code == status
     assert setle_sandbox.token_requests == (3 if kind is UNAVAILABLE else 1)
+    saw(type(error).__name__, asked(setle_sandbox))
 
 
+@fault(
+    "Answers",
+    "any of the bad answers and statuses here, to an early refresh",
+    "the token in use stays in use, and nothing is saved",
+)
 @bad_answers
 def test_bad_answer_to_an_early_refresh(
     answer: Answer,
@@ -193,11 +233,16 @@ def test_bad_answer_to_an_early_refresh(
         monkeypatch.setattr(_time, name, later)
         monkeypatch.setattr(_source, name, later)
     setle_sandbox.script_token(answer, answer, answer)
-    assert source.get_token() is token
+    served = [source.get_token()]
     join_refreshes()
     assert setle_sandbox.token_requests == (4 if kind is UNAVAILABLE else 2)
-    assert source.get_token() is token
+    served.append(source.get_token())
+    assert all(each is token for each in served)
     assert store.saved == [token.value]
+    saw(
+        f"{times(len(served), 'call')} served with the token in use",
+        f"{times(len(store.saved), 'token')} saved",
+    )
 
 
 @pytest.mark.parametrize(
@@ -278,12 +323,18 @@ def test_any_answer(status: int, content: dict[str, Any], retry_after: str | Non
         assert store.saved == [outcome.value]
 
 
+@fault(
+    "Statuses",
+    "429 or 503, then a cut connection, then a token",
+    "a failure that passes costs an attempt, not the call",
+)
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_that_helps(status: int, setle_sandbox: Sandbox) -> None:
     """After a passing failure, the next attempt brings the token."""
     setle_sandbox.script_token(Answer(status), Answer(hang_up=True))
-    source_of(setle_sandbox).get_token()
+    token = source_of(setle_sandbox).get_token()
     assert setle_sandbox.token_requests == 3
+    saw(named(token), asked(setle_sandbox))
 
 
 def test_retry_after_is_waited_for(setle_sandbox: Sandbox) -> None:
@@ -294,17 +345,29 @@ def test_retry_after_is_waited_for(setle_sandbox: Sandbox) -> None:
     assert second.at - first.at >= 0.4
 
 
+@fault(
+    "Statuses",
+    "429 with `Retry-After: 16`, where a call waits 15 s",
+    "an error at once that says when; nothing is asked meanwhile",
+)
 def test_retry_after_beyond_the_deadline(setle_sandbox: Sandbox) -> None:
     """A wait that would outlast the deadline ends the refresh at once, and the next too."""
     setle_sandbox.script_token(Answer(429, headers={"Retry-After": "16"}))
     source = source_of(setle_sandbox)
     began = time.monotonic()
-    assert refused(source).retry_after == 16.0
-    assert refused(source).retry_after == 16.0
+    errors = [refused(source), refused(source)]
+    assert [error.retry_after for error in errors] == [16.0] * 2
     assert time.monotonic() - began < 10
     assert setle_sandbox.token_requests == 1
+    (said,) = {f"{named(error)} with retry_after {error.retry_after}" for error in errors}
+    saw(f"{times(len(errors), 'call')}: {said}, at once", asked(setle_sandbox))
 
 
+@fault(
+    "Network",
+    "the endpoint takes the request and stays silent",
+    "one patient request; the error comes at the deadline",
+)
 def test_a_server_that_never_answers_is_asked_once(setle_sandbox: Sandbox) -> None:
     """Reading gets all that is left of the deadline, so that no second attempt fits in."""
     source = source_of(setle_sandbox, timeout=1.0)
@@ -315,13 +378,16 @@ def test_a_server_that_never_answers_is_asked_once(setle_sandbox: Sandbox) -> No
         join_refreshes()
     assert (type(error), error.status_code) == (UNAVAILABLE, None)
     assert setle_sandbox.token_requests == 1
+    saw(f"{named(error)} at the deadline", asked(setle_sandbox))
 
 
+@fault("Network", "the answer takes 1.2 s of the 2 s that a call waits", "slow is not down")
 def test_an_endpoint_that_takes_most_of_the_deadline(setle_sandbox: Sandbox) -> None:
     """A slow answer is a token all the same."""
     setle_sandbox.delay = 1.2
-    source_of(setle_sandbox, timeout=2.0).get_token()
+    token = source_of(setle_sandbox, timeout=2.0).get_token()
     assert setle_sandbox.token_requests == 1
+    saw(named(token), asked(setle_sandbox))
 
 
 @pytest.mark.parametrize("tries", [1, 2])
@@ -362,6 +428,9 @@ def test_life_begins_with_the_request(setle_sandbox: Sandbox) -> None:
     assert token.expires_at.timestamp() <= time.time() - 0.3 + 3600
 
 
+@fault(
+    "Answers", "a token that has ended when its answer arrives", "it is never handed out or saved"
+)
 def test_token_that_ends_before_it_comes(setle_sandbox: Sandbox) -> None:
     """A token that has ended when its answer comes is none, and is asked for again."""
     setle_sandbox.script_token(*[Answer(json={**GOOD, "expires_in": 0.05}, delay=0.06)] * 3)
@@ -371,8 +440,10 @@ def test_token_that_ends_before_it_comes(setle_sandbox: Sandbox) -> None:
     assert "0.05 s" in str(error)
     assert setle_sandbox.token_requests == 3
     assert store.saved == []
+    saw(f"{named(error)}; {asked(setle_sandbox)}; {times(len(store.saved), 'token')} saved")
 
 
+@fault("Network", "nobody listens: connection refused", "one typed error that says so")
 def test_nobody_listens() -> None:
     """A refused connection is no answer."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -384,8 +455,14 @@ def test_nobody_listens() -> None:
     error = refused(source)
     assert (type(error), error.status_code) == (UNAVAILABLE, None)
     assert "ConnectError" in str(error)
+    saw(named(error), naming(error, f"127.0.0.1:{port}"))
 
 
+@fault(
+    "DNS",
+    "a host that no look-up finds, or whose name cannot be one",
+    "one typed error within the deadline",
+)
 @pytest.mark.parametrize("host", ["nonexistent.invalid", "a" * 64 + ".invalid"])
 def test_unknown_host(host: str) -> None:
     """A host that no look-up finds, or that none can be made for, is no answer."""
@@ -395,8 +472,14 @@ def test_unknown_host(host: str) -> None:
     )
     error = refused(source)
     assert (type(error), error.status_code) == (UNAVAILABLE, None)
+    saw(named(error))
 
 
+@fault(
+    "Callables and foreign code",
+    "a transport of yours raises KeyError, ValueError, RuntimeError or OSError",
+    "one typed error that names it",
+)
 @pytest.mark.parametrize("error", [KeyError("x"), ValueError(), RuntimeError("x"), OSError("x")])
 def test_transport_of_the_callers_that_raises(error: Exception, setle_sandbox: Sandbox) -> None:
     """Whatever a transport of the caller's raises is no answer."""
@@ -408,6 +491,7 @@ def test_transport_of_the_callers_that_raises(error: Exception, setle_sandbox: S
     failure = refused(source_of(setle_sandbox, httpx_args={"transport": Broken()}))
     assert (type(failure), failure.status_code) == (UNAVAILABLE, None)
     assert type(error).__name__ in str(failure)
+    saw(named(failure), naming(failure, type(error).__name__))
 
 
 @pytest.mark.parametrize(
@@ -431,6 +515,11 @@ def test_transport_of_the_callers_that_raises_for_a_status(
     assert setle_sandbox.token_requests == asked
 
 
+@fault(
+    "Secrets",
+    "a network error quotes the headers of the request",
+    "the secret is blanked in the message",
+)
 def test_secret_in_the_text_of_a_network_error(setle_sandbox: Sandbox) -> None:
     """A network error that quotes the secret is passed on without it."""
 
@@ -442,6 +531,7 @@ def test_secret_in_the_text_of_a_network_error(setle_sandbox: Sandbox) -> None:
     error = refused(source)
     assert setle_sandbox.client_secret not in str(error)
     assert "***" in str(error)
+    saw(named(error), f"secret shown: {yes(setle_sandbox.client_secret in str(error))}")
 
 
 def test_base_url_with_a_path(setle_sandbox: Sandbox) -> None:

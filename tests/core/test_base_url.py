@@ -4,6 +4,7 @@ import pytest
 
 import setle
 from setle._endpoint.base_url import DEFAULT_BASE_URL, checked_base_url
+from tests.support.faults import fault, saw, yes
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,11 @@ def test_accepted(base_url: str, form: str) -> None:
     assert checked_base_url(base_url) == form
 
 
+@fault(
+    "Configuration",
+    "a base URL with `http://` beyond this machine",
+    "refused: it would send the secret in plain text",
+)
 @pytest.mark.parametrize(
     "base_url",
     [
@@ -52,9 +58,16 @@ def test_accepted(base_url: str, form: str) -> None:
 )
 def test_plain_text(base_url: str) -> None:
     """Without TLS nothing but loopback is accepted."""
-    assert "use https://" in refused(base_url)
+    message = refused(base_url)
+    assert "use https://" in message
+    saw(f"ConfigurationError: {message.rpartition('; ')[2]}")
 
 
+@fault(
+    "Configuration",
+    "a base URL without host, with user, password, query, fragment, blank or a letter beyond ASCII",
+    "refused, and not shown",
+)
 @pytest.mark.parametrize(
     "base_url",
     [
@@ -84,6 +97,7 @@ def test_refused(base_url: str) -> None:
     assert message.startswith("base_url ")
     assert "sho" not in message
     assert "user:" not in message
+    saw(f"ConfigurationError: {message.partition(' ')[0]}", f"shown: {yes('sho' in message)}")
 
 
 @pytest.mark.parametrize("base_url", [b"https://setle.app", 5, object()])

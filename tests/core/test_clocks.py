@@ -12,6 +12,7 @@ import time_machine
 import setle
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, all_at_once, join_refreshes, source_of
+from tests.support.faults import asked, fault, saw, times, yes
 
 Freeze = Callable[[str], AbstractContextManager[object]]
 
@@ -50,20 +51,28 @@ before_and_after = pytest.mark.parametrize(
 )
 
 
+@fault(
+    "Clocks",
+    "both clocks, or the wall clock, frozen in 2020 or 2030 and thawed",
+    "all are served, for one request each time",
+)
 @frozen_by
 @before_and_after
 def test_one_client_in_a_frozen_test_and_the_next_one(
     sandbox: Sandbox, freeze: Freeze, moments: tuple[str, str]
 ) -> None:
     """Each asks once at most, whichever of them is frozen, and all threads are served."""
-    source = source_of(sandbox)
-    for asked, moment in enumerate(moments, 1):
+    source, served, most = source_of(sandbox), 0, 0
+    for turn, moment in enumerate(moments, 1):
+        before = sandbox.token_requests
         with freeze(moment) if moment else _nothing(moment):
             for future in all_at_once(8, source.get_token):
-                future.result()
+                served += bool(future.result())
             for _ in range(20):
-                source.get_token()
-        assert sandbox.token_requests <= asked
+                served += bool(source.get_token())
+        assert sandbox.token_requests <= turn
+        most = max(most, sandbox.token_requests - before)
+    saw(f"{times(served, 'call')} served", f"at most {times(most, 'token request')} each time")
 
 
 @before_and_after
@@ -135,6 +144,11 @@ def test_processes_share_a_file_while_the_clock_is_frozen(
     assert sandbox.token_requests == 1
 
 
+@fault(
+    "Clocks",
+    "the wall clock is set back by 0.5, 3 or 24 hours after a token was stored",
+    "a token from the future counts as none; the new one is shared",
+)
 @pytest.mark.parametrize("hours", [0.5, 3, 24])
 def test_a_stored_token_from_the_future_counts_as_none(
     sandbox: Sandbox, clock: Clock, tmp_path: Path, hours: float
@@ -147,8 +161,15 @@ def test_a_stored_token_from_the_future_counts_as_none(
     again = source_of(sandbox, store=setle.FileTokenStore(tmp_path)).get_token()
     assert again.value == newer.value
     assert sandbox.token_requests == 2
+    same = "the same" if again == newer else "another"
+    saw(f"another token, then {same} again", asked(sandbox))
 
 
+@fault(
+    "Clocks",
+    "a token ends, then the wall clock is set back by two hours",
+    "it is not revived, in memory or in the file",
+)
 def test_a_stored_token_that_has_ended_is_not_revived(
     sandbox: Sandbox, clock: Clock, tmp_path: Path
 ) -> None:
@@ -157,15 +178,37 @@ def test_a_stored_token_that_has_ended_is_not_revived(
     old = source.get_token()
     clock.go_on(3600)
     clock.wall -= 2 * 3600
-    assert source.get_token().value != old.value
+    newer = source.get_token()
+    assert newer.value != old.value
     assert sandbox.token_requests == 2
+    saw(f"another token: {yes(newer != old)}", asked(sandbox))
 
 
+@fault(
+    "Clocks", "another machine's wall clock is 29 s behind", "less than the margin costs nothing"
+)
 def test_a_step_back_by_less_than_the_margin_costs_nothing(
     sandbox: Sandbox, clock: Clock, tmp_path: Path
 ) -> None:
     """The clocks of two machines are never quite the same."""
     token = source_of(sandbox, store=setle.FileTokenStore(tmp_path)).get_token()
     clock.wall -= 29
-    assert source_of(sandbox, store=setle.FileTokenStore(tmp_path)).get_token() == token
+    shared = source_of(sandbox, store=setle.FileTokenStore(tmp_path)).get_token()
+    assert shared == token
     assert sandbox.token_requests == 1
+    saw(f"the stored token; {asked(sandbox)}" if shared == token else "another one")
+
+
+@fault(
+    "Clocks", "the wall clock is set ahead by a day, and back", "one token request more, at most"
+)
+def test_a_wall_clock_that_jumps_ahead_and_back(sandbox: Sandbox, clock: Clock) -> None:
+    """The token has ended by one clock; its successor outlives the way back."""
+    source = source_of(sandbox)
+    tokens = [source.get_token()]
+    for seconds in (86_400, -86_400):
+        clock.wall += seconds
+        tokens += [source.get_token() for _ in range(5)]
+    assert len(set(tokens)) == 2
+    assert sandbox.token_requests == 2
+    saw(f"{len(tokens)} calls served", asked(sandbox))

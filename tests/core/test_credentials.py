@@ -15,6 +15,7 @@ import pytest
 import setle
 from setle.testing import Sandbox
 from tests.support import Clock
+from tests.support.faults import asked, fault, named, naming, saw, times, yes
 
 ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
 SECRET = "5f0c" * 16
@@ -59,9 +60,12 @@ def env(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, object], None]:
 def refused(make: Callable[[], object]) -> str:
     with pytest.raises(setle.ConfigurationError) as caught:
         make()
-    for piece in ("sho", "own", SECRET):
-        assert piece not in str(caught.value)
+    assert shown(str(caught.value)) == "value shown: no"
     return str(caught.value)
+
+
+def shown(message: str) -> str:
+    return f"value shown: {yes(any(piece in message for piece in ('sho', 'own', SECRET)))}"
 
 
 def source_of(credentials: Any, sandbox: Sandbox) -> setle.TokenSource:
@@ -147,6 +151,11 @@ def test_secret_file_is_read_anew(tmp_path: Path, env: Callable[[str, object], N
     assert setle.ClientCredentials.from_env().client_secret == "new"
 
 
+@fault(
+    "Configuration",
+    "a variable with credentials that is empty, of two lines, or has a blank at its end",
+    "refused by the variable's name, and not shown",
+)
 @bad_variables
 @pytest.mark.parametrize("name", ["SETLE_CLIENT_ID", "SETLE_CLIENT_SECRET"])
 def test_bad_variable(
@@ -159,16 +168,29 @@ def test_bad_variable(
     message = refused(setle.ClientCredentials.from_env)
     assert message.startswith(name + " ")
     assert problem in message
+    saw("ConfigurationError", naming(message, name), shown(message))
 
 
+@fault(
+    "Configuration",
+    "`SETLE_CLIENT_ID` or `SETLE_CLIENT_SECRET` is not set",
+    "refused by the variable's name",
+)
 @pytest.mark.parametrize("name", ["SETLE_CLIENT_ID", "SETLE_CLIENT_SECRET"])
 def test_missing_variable(name: str, env: Callable[[str, object], None]) -> None:
     """A variable that is missing is named."""
     for other in {"SETLE_CLIENT_ID", "SETLE_CLIENT_SECRET"} - {name}:
         env(other, "a")
-    assert refused(setle.ClientCredentials.from_env).startswith(f"{name} is missing")
+    message = refused(setle.ClientCredentials.from_env)
+    assert message.startswith(f"{name} is missing")
+    saw("ConfigurationError", naming(message, name))
 
 
+@fault(
+    "Configuration",
+    "the secret's file is empty, of two lines, not UTF-8, or has a byte order mark",
+    "the file's variable is named, and its content not shown",
+)
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -195,6 +217,7 @@ def test_bad_secret_file(
     message = refused(setle.ClientCredentials.from_env)
     assert "the file that SETLE_CLIENT_SECRET_FILE names " in message
     assert problem in message
+    saw("ConfigurationError", naming(message, "SETLE_CLIENT_SECRET_FILE"), shown(message))
 
 
 def test_empty_secret_file(tmp_path: Path, env: Callable[[str, object], None]) -> None:
@@ -207,6 +230,11 @@ def test_empty_secret_file(tmp_path: Path, env: Callable[[str, object], None]) -
     assert message.startswith("the content of the file that SETLE_CLIENT_SECRET_FILE names is")
 
 
+@fault(
+    "Configuration",
+    "`SETLE_CLIENT_SECRET_FILE` names no file, a folder, or is the secret itself",
+    "the variable is named; what is no path is not shown",
+)
 @pytest.mark.parametrize(
     ("path", "problem"),
     [("shown", "No such file"), (".", "Is a directory"), (SECRET * 10, "File name too long")],
@@ -220,6 +248,7 @@ def test_unreadable_secret_file(
     message = refused(setle.ClientCredentials.from_env)
     assert "SETLE_CLIENT_SECRET_FILE names cannot be read" in message
     assert problem in message
+    saw("ConfigurationError", naming(message, "SETLE_CLIENT_SECRET_FILE"), shown(message))
 
 
 @pytest.mark.parametrize("path", ["/run/secrets/setle", "secrets/setle"])
@@ -245,6 +274,9 @@ def test_missing_at_once(setle_sandbox: Sandbox) -> None:
     assert refused(lambda: source_of(None, setle_sandbox)).startswith("SETLE_CLIENT_ID ")
 
 
+@fault(
+    "Configuration", "the environment changes between two clients", "no tenant gets another's token"
+)
 def test_a_source_keeps_the_variables_it_was_made_with(
     setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,8 +295,14 @@ def test_a_source_keeps_the_variables_it_was_made_with(
     sources[1].invalidate(tokens[1])
     sources[1].get_token()
     assert setle_sandbox.tokens_issued == 3
+    saw(f"{len({*tokens})} tokens for {len(sources)} tenants, each kept its own")
 
 
+@fault(
+    "Configuration",
+    "the secret is rotated, and its file later",
+    "refused until the file has changed, then taken at once",
+)
 def test_a_secret_file_that_is_rotated_is_picked_up(
     setle_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,13 +315,19 @@ def test_a_secret_file_that_is_rotated_is_picked_up(
     source.invalidate(source.get_token())
     setle_sandbox.rotate_secret()
     for _ in range(2):
-        with pytest.raises(setle.TokenRejectedError):
+        with pytest.raises(setle.TokenRejectedError) as caught:
             source.get_token()
     file.write_text(setle_sandbox.client_secret)
-    source.get_token()
+    token = source.get_token()
     assert setle_sandbox.token_requests == 3
+    saw(f"{named(caught.value)}, then {named(token)}", asked(setle_sandbox))
 
 
+@fault(
+    "Configuration",
+    "the secret's file goes away while the process runs",
+    "named when a token is needed; nothing is sent",
+)
 def test_a_secret_file_that_goes_later(
     setle_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,9 +338,10 @@ def test_a_secret_file_that_goes_later(
     monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
     source = source_of(None, setle_sandbox)
     file.unlink()
-    with pytest.raises(setle.ConfigurationError, match="SETLE_CLIENT_SECRET_FILE names"):
+    with pytest.raises(setle.ConfigurationError, match="SETLE_CLIENT_SECRET_FILE names") as caught:
         source.get_token()
     assert setle_sandbox.token_requests == 0
+    saw(named(caught.value), asked(setle_sandbox))
 
 
 @pytest.mark.parametrize("credentials", ["shown", ("shown", SECRET), {"shown": SECRET}, 5])
@@ -383,6 +428,11 @@ def test_callable_runs_elsewhere(setle_sandbox: Sandbox) -> None:
     assert thread is not threading.current_thread()
 
 
+@fault(
+    "Callables and foreign code",
+    "your callable raises an error whose text holds the secret",
+    "one typed error that tells its type alone",
+)
 def test_callable_raises(setle_sandbox: Sandbox) -> None:
     """What a callable raises is told by its type alone, as its text may hold anything."""
 
@@ -394,8 +444,14 @@ def test_callable_raises(setle_sandbox: Sandbox) -> None:
         source.get_token()
     assert SECRET not in str(caught.value)
     assert setle_sandbox.token_requests == 0
+    saw(named(caught.value), shown(str(caught.value)), asked(setle_sandbox))
 
 
+@fault(
+    "Callables and foreign code",
+    "a vault behind your callable is down, and 50 calls",
+    "it is asked once, and again after a second",
+)
 @pytest.mark.parametrize("known", [False, True])
 def test_a_callable_that_fails_backs_off(setle_sandbox: Sandbox, clock: Clock, known: bool) -> None:
     """A vault that is down is not asked by each call, whether it has ever answered or not."""
@@ -422,8 +478,13 @@ def test_a_callable_that_fails_backs_off(setle_sandbox: Sandbox, clock: Clock, k
     assert [error.held_back for error in errors] == [False] + [True] * 49
     down = False
     clock.go_on(1)
-    source.get_token()
+    token = source.get_token()
     assert len(calls) == 2
+    saw(
+        f"{times(len(errors), 'call')}: {named(errors[0])}",
+        f"then {named(token)}",
+        f"the vault was asked {times(len(calls), 'time')}",
+    )
 
 
 def test_a_callable_that_fails_holds_no_other_up(setle_sandbox: Sandbox) -> None:
@@ -450,12 +511,19 @@ def test_a_callable_that_fails_holds_no_other_up(setle_sandbox: Sandbox) -> None
     assert setle_sandbox.token_requests == 2
 
 
+@fault(
+    "Callables and foreign code",
+    "your callable returns None, a text or a tuple",
+    "a configuration error that names the type",
+)
 @pytest.mark.parametrize("result", [None, "shown", ("shown", SECRET), object()])
 def test_callable_returns_something_else(result: Any, setle_sandbox: Sandbox) -> None:
     """A callable that returns no credentials is a configuration error."""
     source = source_of(lambda: result, setle_sandbox)
-    assert refused(source.get_token).endswith(f"not {type(result).__name__}")
+    said = refused(source.get_token)
+    assert said.endswith(f"not {type(result).__name__}")
     assert setle_sandbox.token_requests == 0
+    saw("ConfigurationError", naming(said, type(result).__name__), asked(setle_sandbox))
 
 
 def test_callable_is_async(setle_sandbox: Sandbox) -> None:

@@ -11,6 +11,7 @@ import pytest
 import setle
 from setle.testing import Sandbox
 from tests.support import credentials_of
+from tests.support.faults import fault, named, naming, saw
 from tests.support.worlds import ESTATES, World, connect_to
 
 ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
@@ -96,6 +97,11 @@ def test_a_secrets_file_that_goes_away_is_named_at_a_later_call(
 CREDENTIALS = setle.ClientCredentials(ID, "secret")
 
 
+@fault(
+    "TLS",
+    "`SSL_CERT_FILE` names no file, a folder or garbage",
+    "named when the client is made, not at each connection",
+)
 @makes
 @pytest.mark.parametrize("kind", ["missing", "folder", "garbage"])
 def test_authorities_that_are_not_there(
@@ -108,8 +114,9 @@ def test_authorities_that_are_not_there(
     elif kind == "garbage":
         path.write_text("nothing of that kind")
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with pytest.raises(setle.ConfigurationError, match="SSL_CERT_FILE"):
+    with pytest.raises(setle.ConfigurationError, match="SSL_CERT_FILE") as caught:
         make(CREDENTIALS)
+    saw(named(caught.value), naming(caught.value, "SSL_CERT_FILE"))
 
 
 @makes
@@ -165,14 +172,20 @@ def test_tls_files_that_are_not_there(make: Callable[..., object], more: dict[st
         make(CREDENTIALS, **more)
 
 
+@fault(
+    "Proxies",
+    "a SOCKS proxy, and its package is missing",
+    "the variable and what to install are named",
+)
 @makes
 def test_a_socks_proxy_without_its_package(
     make: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message names the variable and what to install."""
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
-    with pytest.raises(setle.ConfigurationError, match=r"ALL_PROXY.*httpx\[socks\]"):
+    with pytest.raises(setle.ConfigurationError, match=r"ALL_PROXY.*httpx\[socks\]") as caught:
         make(CREDENTIALS)
+    saw(named(caught.value), naming(caught.value, "ALL_PROXY", "httpx[socks]"))
 
 
 def test_http2_without_its_package(sandbox: Sandbox) -> None:

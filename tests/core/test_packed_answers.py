@@ -13,6 +13,7 @@ import pytest
 import setle
 from setle.testing import Answer, Sandbox
 from tests.support import credentials_of, join_refreshes, source_of
+from tests.support.faults import asked, fault, named, saw, yes
 
 TOKEN = json.dumps({"access_token": "a", "expires_in": 3600, "token_type": "Bearer"}).encode()
 LIMIT = 32 << 20
@@ -52,6 +53,11 @@ def memory() -> Iterator[None]:
     assert most < LIMIT
 
 
+@fault(
+    "Answers",
+    "a compressed answer, some of which unpack to 100 MB",
+    "refused unread: nobody asked for it",
+)
 @pytest.mark.parametrize("kind", PACKED)
 def test_a_packed_token_is_refused_unread(sandbox: Sandbox, kind: str) -> None:
     """We asked for no such thing; a small answer may unpack to any size."""
@@ -67,6 +73,7 @@ def test_a_packed_token_is_refused_unread(sandbox: Sandbox, kind: str) -> None:
     assert caught.value.status_code == 200
     assert most < LIMIT
     assert sandbox.token_requests == 1
+    saw(named(caught.value), f"32 MiB used: {yes(most >= LIMIT)}", asked(sandbox))
 
 
 @pytest.mark.parametrize("kind", ["gzip", "twice", "br", "unknown"])

@@ -18,6 +18,7 @@ import pytest
 import setle
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, all_at_once, credentials_of, source_of
+from tests.support.faults import fault, saw, yes
 from tests.support.worlds import ESTATES, connect_to
 
 ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
@@ -134,6 +135,11 @@ def secret_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", SECRET)
 
 
+@fault(
+    "Secrets",
+    "an environment that cannot be used, and an error reporter that sends local variables",
+    "no secret and no password in any frame of the package",
+)
 @pytest.mark.parametrize("store", [None, REDIS])
 @pytest.mark.parametrize("make", [setle.connect, setle.TokenSource])
 @pytest.mark.parametrize(
@@ -153,6 +159,7 @@ def test_no_secret_in_the_frames_of_an_unusable_environment(
     assert "SETLE_CLIENT_" in text
     assert SECRET not in text
     assert PASSWORD not in text
+    saw(f"secret shown: {yes(SECRET in text)}", f"password shown: {yes(PASSWORD in text)}")
 
 
 @pytest.mark.parametrize(

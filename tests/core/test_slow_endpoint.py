@@ -11,6 +11,7 @@ import pytest
 import setle
 from setle.testing import Answer, Sandbox
 from tests.support import credentials_of, join_refreshes, source_of
+from tests.support.faults import asked, fault, named, saw, times
 from tests.support.raw import RawEndpoint, drip, token_answer
 
 CREDENTIALS = setle.ClientCredentials("id", "secret")
@@ -54,6 +55,11 @@ def test_interim_answers_may_come_before(status: int) -> None:
         assert _source(endpoint).get_token().value == "a-token"
 
 
+@fault(
+    "Network",
+    "an answer that comes after its callers gave up",
+    "the next call has it, and need not ask again",
+)
 def test_an_answer_that_is_there_is_taken_however_late(sandbox: Sandbox) -> None:
     """Those who waited have given up; the next call need not ask again."""
     release = threading.Event()
@@ -72,12 +78,13 @@ def test_an_answer_that_is_there_is_taken_however_late(sandbox: Sandbox) -> None
             timeout=0.2,
             httpx_args={"transport": transport},
         )
-        with pytest.raises(setle.TokenUnavailableError):
+        with pytest.raises(setle.TokenUnavailableError) as caught:
             source.get_token()
         release.set()
         join_refreshes()
-        source.get_token()
+        token = source.get_token()
     assert sandbox.token_requests == 1
+    saw(f"{named(caught.value)}, then {named(token)}", asked(sandbox))
 
 
 @pytest.fixture
@@ -92,6 +99,11 @@ def swallowing() -> Iterator[tuple[str, int]]:
         yield listener.getsockname()
 
 
+@fault(
+    "DNS",
+    "a name with two addresses, of which the first swallows packets",
+    "each address has its share of the deadline",
+)
 def test_a_host_whose_first_address_is_dead_is_reached(
     swallowing: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,10 +127,17 @@ def test_a_host_whose_first_address_is_dead_is_reached(
             CREDENTIALS, base_url=base_url, store=setle.MemoryTokenStore(), timeout=3.0
         )
         began = time.monotonic()
-        assert source.get_token().value == "a-token"
+        token = source.get_token()
+        assert token.value == "a-token"
         assert time.monotonic() - began >= 1.0  # else the first address was not tried
+    saw(named(token), times(endpoint.requests, "token request"))
 
 
+@fault(
+    "Network",
+    "headers, interim answers, a body or an error that drip for ever",
+    "the deadline ends them; no connection or thread stays",
+)
 @pytest.mark.parametrize(
     ("parts", "what"),
     [
@@ -133,11 +152,13 @@ def test_what_drips_for_ever_ends_at_the_deadline(parts: list[bytes], what: str)
     with RawEndpoint(lambda connection: _drip_until(endpoint.stop, connection, parts)) as endpoint:
         source = _source(endpoint, timeout=0.5)
         began = time.monotonic()
-        with pytest.raises(setle.TokenUnavailableError):
+        with pytest.raises(setle.TokenUnavailableError) as caught:
             source.get_token()
         assert time.monotonic() - began < 5, what
         endpoint.wait_for_open(0)
         join_refreshes()
+    kind = caught.type.__name__  # with a status or without, as it comes
+    saw(f"{kind} at the deadline", f"{times(endpoint.open, 'connection')} left open")
 
 
 def _drip_until(stop: threading.Event, connection: socket.socket, parts: list[bytes]) -> None:

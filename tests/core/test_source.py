@@ -16,9 +16,11 @@ import pytest
 import setle
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, all_at_once, credentials_of, eventually, join_refreshes, source_of
+from tests.support.faults import asked, fault, named, saw, times, yes
 from tests.support.worlds import World
 
 REFUSED = Answer(401, json={"statusCode": 401, "message": "Unauthorized"})
+OUTLIVED = "either clock ends a token"
 DOWN = Answer(503, json={"statusCode": 503, "message": "maintenance"})
 
 
@@ -111,44 +113,72 @@ def test_a_stale_token_is_used_while_it_lasts_if_there_is_no_other_yet(
     assert sandbox.token_requests == 2
 
 
-@pytest.mark.parametrize("hand", ["monotonic", "wall"])
+@pytest.mark.parametrize(
+    "hand",
+    [
+        pytest.param(
+            "monotonic",
+            marks=fault("Clocks", "the wall clock stands still for the token's hour", OUTLIVED),
+        ),
+        pytest.param(
+            "wall", marks=fault("Suspends", "the machine sleeps for the token's hour", OUTLIVED)
+        ),
+    ],
+)
 def test_either_clock_ends_a_token(sandbox: Sandbox, clock: Clock, hand: str) -> None:
     """A suspended machine stops one clock, a set-back hides time from the other."""
     source = source_of(sandbox)
     old = source.get_token()
     setattr(clock, hand, getattr(clock, hand) + 3600)
-    assert source.get_token() != old
+    newer = source.get_token()
+    assert newer != old
+    saw(f"another token: {yes(newer != old)}", asked(sandbox))
 
 
+@fault(
+    "Clocks",
+    "the wall clock is set back by a day",
+    "the token stays in use for its hour, and no longer",
+)
 def test_a_wall_clock_set_back_keeps_nobody_from_refreshing(sandbox: Sandbox, clock: Clock) -> None:
     """The monotonic clock goes on, so the token is not kept past its end."""
     source = source_of(sandbox)
     old = source.get_token()
     clock.wall -= 86_400
-    assert source.get_token() == old
+    kept = source.get_token()
+    assert kept == old
     clock.monotonic += 3600
-    assert source.get_token() != old
+    newer = source.get_token()
+    assert newer != old
+    assert sandbox.token_requests == 2
+    saw(f"the token in use for that hour: {yes(kept == old)}", "then another one", asked(sandbox))
 
 
+@fault(
+    "Statuses", "401 to an early refresh", "nobody notices; the endpoint is asked again after 30 s"
+)
 def test_a_failed_early_refresh_goes_unnoticed(sandbox: Sandbox, clock: Clock) -> None:
     """The old token stays in use, and the next attempt waits for the back-off."""
     source = source_of(sandbox)
     old = source.get_token()
     clock.go_on(3600 - 30 - 150 + 1)
     sandbox.script_token(REFUSED)
+    served = []
     for _ in range(3):
-        assert source.get_token() == old
+        served.append(source.get_token())
         join_refreshes()
     assert sandbox.token_requests == 2
     clock.go_on(29)
-    assert source.get_token() == old
+    served.append(source.get_token())
     join_refreshes()
     assert sandbox.token_requests == 2
     clock.go_on(1)
-    assert source.get_token() == old
+    served.append(source.get_token())
     join_refreshes()
     assert sandbox.token_requests == 3
+    assert set(served) == {old}
     assert source.get_token() != old
+    saw(f"{times(len(served), 'call')} served with the token in use", asked(sandbox))
 
 
 def test_a_usable_token_is_served_after_a_failure_past_the_margin(
@@ -165,19 +195,27 @@ def test_a_usable_token_is_served_after_a_failure_past_the_margin(
         source.get_token()
 
 
+@fault(
+    "Statuses",
+    "401 to the first token request, and five calls",
+    "one request; the next one after 30 s",
+)
 def test_a_failure_holds_the_next_request_up(sandbox: Sandbox, clock: Clock) -> None:
     """Callers get the same error at once instead of hammering."""
     source = source_of(sandbox)
     sandbox.script_token(REFUSED)
+    errors = []
     for _ in range(5):
         with pytest.raises(setle.TokenRejectedError) as caught:
             source.get_token()
+        errors.append(caught.value)
         assert caught.value.status_code == 401
         assert caught.value.messages == ["Unauthorized"]
     assert sandbox.token_requests == 1
     clock.go_on(30)
-    source.get_token()
+    token = source.get_token()
     assert sandbox.token_requests == 2
+    saw(f"{len(errors)} calls: {named(caught.value)}", f"then {named(token)}", asked(sandbox))
 
 
 def test_a_back_off_grows_and_ends_with_success(sandbox: Sandbox, clock: Clock) -> None:
@@ -202,6 +240,9 @@ def test_a_back_off_grows_and_ends_with_success(sandbox: Sandbox, clock: Clock) 
     source.get_token()
 
 
+@fault(
+    "Statuses", "503 without end, and 20 threads at once", "they share one refresh and its failure"
+)
 def test_twenty_waiters_share_one_failure(sandbox: Sandbox) -> None:
     """A token endpoint that is down is asked three times, not sixty, for twenty threads."""
     sandbox.script_token(*[DOWN] * 60)
@@ -211,6 +252,7 @@ def test_twenty_waiters_share_one_failure(sandbox: Sandbox) -> None:
     assert {type(error) for error in errors} == {setle.TokenUnavailableError}
     assert len({str(error) for error in errors}) == 1
     assert len({id(error) for error in errors}) == 20
+    saw(f"{times(len(errors), 'call')}: {named(errors[0])}", asked(sandbox))
 
 
 def test_each_waiter_raises_its_own_copy(sandbox: Sandbox) -> None:
@@ -297,6 +339,11 @@ def test_invalidate_before_the_first_token_changes_nothing(sandbox: Sandbox) -> 
     assert source.get_token() != stranger
 
 
+@fault(
+    "Answers",
+    "the endpoint hands the same token out until it ends",
+    "it is not asked at each call; all calls are served",
+)
 def test_the_same_token_again_is_not_refreshed_early(sandbox: Sandbox, clock: Clock) -> None:
     """A server that hands the current token out until it ends is not asked per call."""
     same = {"access_token": "same", "expires_in": 100, "token_type": "Bearer"}
@@ -314,6 +361,7 @@ def test_the_same_token_again_is_not_refreshed_early(sandbox: Sandbox, clock: Cl
     clock.go_on(0.2)
     source.get_token()
     assert sandbox.token_requests == 3
+    saw(f"{asked(sandbox)} in the life of a token and one more")
 
 
 def test_the_same_token_again_when_it_is_stale_rests_for_a_second(
@@ -392,6 +440,11 @@ class SlowStore(setle.MemoryTokenStore):
             self._hang_in("unlock")
 
 
+@fault(
+    "Stores of your own",
+    "a store hangs in `load`, `lock`, `save` or the release of its lock",
+    "a third of the deadline, and no call",
+)
 @pytest.mark.parametrize("step", ["load", "lock", "save", "unlock"])
 def test_a_store_that_hangs_costs_a_third_of_the_deadline(sandbox: Sandbox, step: str) -> None:
     """The refresh that hangs there is passed by one without the store, or gives its token."""
@@ -404,6 +457,7 @@ def test_a_store_that_hangs_costs_a_third_of_the_deadline(sandbox: Sandbox, step
     join_refreshes()
     assert source.get_token() == token
     assert sandbox.token_requests == 1
+    saw(f"{named(token)} within the deadline", asked(sandbox))
 
 
 def test_who_has_less_time_than_the_refresh_is_told_what_it_hangs_in(sandbox: Sandbox) -> None:
@@ -583,6 +637,11 @@ def test_whoever_comes_after_a_refresh_that_hung_tries_anew(sandbox: Sandbox, cl
     join_refreshes()
 
 
+@fault(
+    "Callables and foreign code",
+    "your callable hangs, refresh after refresh",
+    "at most two threads hang in it; calls fail at once and say so",
+)
 def test_no_more_than_two_refreshes_of_a_key_hang(sandbox: Sandbox, clock: Clock) -> None:
     """Each deadline would leave another thread behind, all day long."""
     release = threading.Event()
@@ -600,12 +659,18 @@ def test_no_more_than_two_refreshes_of_a_key_hang(sandbox: Sandbox, clock: Clock
             source.get_token()
         errors.append(str(caught.value))
         clock.go_on(61)
-    assert len(calls) == 2
+    hung = len(calls)
+    assert hung == 2
     assert all("two refreshes hang already" in error for error in errors[2:])
     release.set()
     join_refreshes()
-    source.get_token()
+    token = source.get_token()
     assert sandbox.token_requests == 1
+    saw(
+        f"{times(len(errors), 'call')}: {named(caught.value)}",
+        f"{times(hung, 'thread')} hung",
+        f"then {named(token)}",
+    )
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])

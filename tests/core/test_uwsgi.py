@@ -7,6 +7,7 @@ import pytest
 
 from setle.testing import Sandbox
 from tests.support import Clock, join_refreshes, source_of
+from tests.support.faults import asked, fault, saw, times
 
 WITHOUT = {"no option": {"processes": b"2"}, "switched off": {"enable-threads": b"false"}}
 WITH: dict[str, tuple[bytes, dict[str, object]]] = {
@@ -33,6 +34,11 @@ def early_refreshes(sandbox: Sandbox, clock: Clock) -> int:
     return requests
 
 
+@fault(
+    "Callables and foreign code",
+    "uWSGI without `enable-threads`, where threads stand still between requests",
+    "no early refresh is begun; one warning says what to set",
+)
 @pytest.mark.parametrize("options", WITHOUT.values(), ids=WITHOUT)
 def test_without_threads(
     sandbox: Sandbox,
@@ -45,12 +51,14 @@ def test_without_threads(
     uwsgi = SimpleNamespace(version=b"2.0.26", opt=options)
     monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
     monkeypatch.setattr("setle._refresh.uwsgi._told", set())
-    assert early_refreshes(sandbox, clock) == 0
+    early = early_refreshes(sandbox, clock)
+    assert early == 0
     warnings = [record for record in caplog.records if record.levelname == "WARNING"]
     assert [record.setle_event for record in warnings] == [  # type: ignore[attr-defined] # extra
         "threads_stand_still"
     ]
     assert "enable-threads = true" in warnings[0].getMessage()
+    saw(f"early refreshes: {early}", times(len(warnings), "warning"), asked(sandbox))
 
 
 @pytest.mark.parametrize(("version", "options"), WITH.values(), ids=WITH)

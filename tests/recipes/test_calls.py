@@ -16,6 +16,7 @@ import setle_api
 from setle.testing import Answer, Sandbox
 from tests.recipes.conftest import Company
 from tests.support.examples import RECIPES
+from tests.support.faults import fault, named, naming, saw, yes
 from tests.support.proxying import Proxy
 from tests.support.worlds import ESTATES, World
 
@@ -122,6 +123,11 @@ def test_a_password_with_signs_that_urls_use(
     assert statuses(setle.connect()) == [200, 200]
 
 
+@fault(
+    "Proxies",
+    "a proxy that refuses its password: 407",
+    "the message says that it was the proxy, and shows no password",
+)
 def test_a_proxy_that_refuses_is_told_without_its_password(
     company: Company,
     proxy: Proxy,
@@ -141,6 +147,11 @@ def test_a_proxy_that_refuses_is_told_without_its_password(
         assert "wr0ng" not in f"{error} {error!r}"
     assert "wr0ng" not in caplog.text
     assert "setle.example" in str(token.value)
+    saw(
+        named(token.value),
+        naming(token.value, "407"),
+        f"password shown: {yes('wr0ng' in str(token.value))}",
+    )
 
 
 def test_an_authority_of_the_company(

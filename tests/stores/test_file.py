@@ -26,6 +26,7 @@ from setle import _time
 from setle._time import Instant
 from setle.testing import Sandbox
 from tests.support import credentials_of, join_refreshes, source_of
+from tests.support.faults import asked, fault, named, saw, times, yes
 from tests.support.processes import cold_processes, forked
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="tests POSIX permissions")
@@ -145,6 +146,11 @@ print(folders, files)
     assert done.stdout == "['0o700', '0o700'] ['0o600', '0o600']\n"
 
 
+@fault(
+    "File store",
+    "a process reads while another one saves a thousand times",
+    "it reads one whole token each time",
+)
 def test_never_torn(store: setle.FileTokenStore, folder: Path) -> None:
     """Who reads during a thousand saves always gets one whole token."""
     tokens = {str(n) * (1 + 500 * (n % 7)) for n in range(1, 10)}
@@ -179,6 +185,7 @@ def test_never_torn(store: setle.FileTokenStore, folder: Path) -> None:
     assert not failures
     assert seen <= tokens | {"1"}
     assert loads > 100
+    saw(times(len(failures), "failure"), f"read, but never saved: {len(seen - tokens - {'1'})}")
 
 
 def test_no_secret(sandbox: Sandbox, folder: Path) -> None:
@@ -333,7 +340,28 @@ def planted(request: pytest.FixtureRequest, sandbox: Sandbox, folder: Path) -> P
     return path
 
 
-@pytest.mark.parametrize("planted", PLANTS, indirect=True)
+REPLACED = "not used; one warning, one request, and it is replaced"
+FAULTS = {
+    **dict.fromkeys(
+        CONTENTS,
+        fault(
+            "File store", "the file is empty, cut off, garbage or huge, or lacks a field", REPLACED
+        ),
+    ),
+    **dict.fromkeys(
+        ("FIFO", "link", "dangling link", "socket"),
+        fault("File store", "a FIFO, a socket or a link is in the file's place", REPLACED),
+    ),
+    **dict.fromkeys(
+        ("others may write", "group may write", "somebody else's"),
+        fault("File store", "others may write the file, or it is somebody else's", REPLACED),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "planted", [pytest.param(name, marks=FAULTS[name]) for name in PLANTS], indirect=True
+)
 def test_planted(
     sandbox: Sandbox, folder: Path, planted: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -346,6 +374,8 @@ def test_planted(
     assert stat.S_ISREG(planted.lstat().st_mode)
     assert mode(planted) == 0o600
     assert store.load(planted.stem) == fresh
+    used = fresh.value == "planted"
+    saw(f"used: {yes(used)}", times(len(warnings_of(caplog)), "warning"), asked(sandbox))
 
 
 def test_folder_in_place_of_the_file(
@@ -378,6 +408,11 @@ def test_no_descriptor_is_lost(
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
 
 
+@fault(
+    "File store",
+    "the file may not be read",
+    "one warning, and it is replaced by one for its owner only",
+)
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can be others")
 def test_unreadable_file(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A file that may not be read costs one warning and is replaced."""
@@ -396,7 +431,9 @@ def test_unreadable_file(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptu
         got = source_of(sandbox, store=setle.FileTokenStore(folder)).get_token().value
         return (got != "planted", len(warnings_of(caplog)), oct(mode(path)))
 
-    assert forked(run, measured=True)() == "(True, 1, '0o600')"
+    said, wanted = forked(run, measured=True)(), "(True, 1, '0o600')"
+    assert said == wanted
+    saw(f"replaced, with one warning: {yes(said == wanted)}")
 
 
 def _read_only(folder: Path) -> None:
@@ -424,6 +461,11 @@ def _foreign_folder(folder: Path) -> None:
     os.chown(folder, NOBODY, NOBODY)
 
 
+@fault(
+    "File store",
+    "a file is in the folder's place or above, all may write it, or it is somebody else's",
+    "a request for each process, a warning that names it, no token in there",
+)
 @pytest.mark.parametrize(
     "plant",
     [_file_in_place, _file_above, _all_may_write, _foreign_folder],
@@ -441,8 +483,11 @@ def test_unusable_folder(
         assert len(set(warnings_of(caplog))) == len(warnings_of(caplog)) > 0
         assert all(f": {folder}" in line for line in warnings_of(caplog))
     assert not folder.is_dir() or list(folder.iterdir()) == []
+    left = list(folder.iterdir()) if folder.is_dir() else []
+    saw(f"{times(len(left), 'file')} left there", f"{asked(sandbox)} for 2 processes")
 
 
+@fault("File store", "the folder is read-only", "a request, a warning that names it, no call")
 def test_read_only_folder(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The same where nothing can be written; root is somebody else for that."""
     _read_only(folder)
@@ -459,10 +504,21 @@ def test_read_only_folder(sandbox: Sandbox, folder: Path, caplog: pytest.LogCapt
         named = [f"Permission denied: {folder}" in line for line in warnings_of(caplog)]
         return named, list(folder.iterdir())
 
-    assert forked(run, measured=True)() == "([True, True], [])"
+    said = forked(run, measured=True)()
+    assert said == "([True, True], [])"
     assert sandbox.token_requests == 1
+    saw(
+        f"named in {times(said.count('True'), 'warning')}",
+        f"a file left: {yes(not said.endswith('[])'))}",
+        asked(sandbox),
+    )
 
 
+@fault(
+    "File store",
+    "the disk is full",
+    "what was saved before stays whole; nothing is left over; calls go on",
+)
 def test_full_disk(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What was saved before stays whole, nothing is left over, and calls go on."""
     store = setle.FileTokenStore(folder)
@@ -482,6 +538,8 @@ def test_full_disk(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixt
     )
     assert path.read_text() == before
     assert list(folder.glob("*.new")) == []
+    left = len(list(folder.glob("*.new")))
+    saw(f"as before: {yes(path.read_text() == before)}", f"{times(left, 'file')} left over")
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can be others")
@@ -579,6 +637,11 @@ def test_no_home_but_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert len(list(tmp_path.rglob(f"{KEY}.json"))) == 2
 
 
+@fault(
+    "File store",
+    "the file system has no locks",
+    "one warning; nothing is left that keeps others out",
+)
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
 def test_no_flock(
     sandbox: Sandbox,
@@ -602,10 +665,16 @@ def test_no_flock(
     assert {path.suffix for path in folder.iterdir()} <= {".json", ".lock"}
     monkeypatch.undo()
     with store.lock(KEY, 0.0):  # nothing is left that would keep others out
-        pass
+        is_free = True
     assert sandbox.token_requests == 1
+    saw(f"lock free: {yes(is_free)}", times(len(warnings_of(caplog)), "warning"), asked(sandbox))
 
 
+@fault(
+    "Signals",
+    "Ctrl-C in the middle of a save to the file store",
+    "it goes on to the caller, and leaves nothing behind",
+)
 def test_interrupted_save(
     store: setle.FileTokenStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -615,11 +684,17 @@ def test_interrupted_save(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Path, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         store.save(KEY, token())
     assert list(folder.iterdir()) == []
+    saw(caught.type.__name__, f"{times(len(list(folder.iterdir())), 'file')} left over")
 
 
+@fault(
+    "Kills",
+    "`kill -9` in the middle of a save to the file store",
+    "the rest is cleared by a later save, and nothing else is",
+)
 def test_left_behind_files_are_cleared(store: setle.FileTokenStore, folder: Path) -> None:
     """What a kill left in the middle of a save goes with a later one, and nothing else does."""
     store.save(KEY, token())
@@ -631,6 +706,7 @@ def test_left_behind_files_are_cleared(store: setle.FileTokenStore, folder: Path
     loaded = store.load(KEY)
     assert loaded is not None
     assert loaded.value == "new"
+    saw(f"cleared: {yes(not left.exists())}", f"another file cleared: {yes(not other.exists())}")
 
 
 # The lock.
@@ -676,16 +752,24 @@ def test_locks_of_other_keys_are_free(store: setle.FileTokenStore, folder: Path)
         assert extend is None
 
 
+@fault("Kills", "`kill -9` of the process that holds the file's lock", "the next one has the lock")
 def test_killed_holder(store: setle.FileTokenStore, folder: Path) -> None:
     """The system releases the lock of a process that is killed."""
 
     def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
+    locked = False
     with held_elsewhere(folder, kill), store.lock(KEY, 10):
-        pass
+        locked = True
+    saw(f"locked: {yes(locked)}")
 
 
+@fault(
+    "Kills",
+    "`kill -9` of the lock's holder, whose forked child lives on",
+    "the child keeps nothing locked",
+)
 def test_forked_child_does_not_keep_the_lock(store: setle.FileTokenStore, folder: Path) -> None:
     """A holder's child that lives on after the holder was killed holds nothing."""
     script = f"""
@@ -707,9 +791,15 @@ with setle.FileTokenStore({str(folder)!r}).lock({KEY!r}, 10):
         parent.kill()
         parent.wait(30)
         with store.lock(KEY, 1):
-            pass
+            locked = True
+    saw(f"locked: {yes(locked)}")
 
 
+@fault(
+    "Suspends",
+    "the holder of the file's lock is stopped (SIGSTOP)",
+    "two thirds of the deadline and a warning, no call",
+)
 def test_stuck_lock(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A holder that was stopped costs two thirds of the deadline and a warning, not the call."""
     store = Locking(folder)
@@ -721,10 +811,12 @@ def test_stuck_lock(sandbox: Sandbox, folder: Path, caplog: pytest.LogCaptureFix
 
     with held_elsewhere(folder, freeze):
         before = _time.monotonic()
-        source.get_token()
+        got = source.get_token()
         assert 2.6 < _time.monotonic() - before < 4.0
     assert len(warnings_of(caplog)) == 1
     assert sandbox.token_requests == 1
+    told = times(len(warnings_of(caplog)), "warning")
+    saw(f"{named(got)} within the deadline", told, asked(sandbox))
 
 
 class Locking(setle.FileTokenStore):

@@ -17,6 +17,7 @@ from setle._time import Instant
 from setle.stores import resolve_store
 from setle.testing import Sandbox
 from tests.support import credentials_of, source_of
+from tests.support.faults import fault, saw, yes
 from tests.support.processes import forked
 
 
@@ -96,6 +97,7 @@ def test_lock_excludes(timeout: float) -> None:
         assert time.monotonic() - before >= timeout
 
 
+@fault("Memory store", "the holder of the lock raises", "the next one has the lock")
 def test_lock_is_released() -> None:
     """Who waits for it has it when its holder is done, also by an error."""
     store = setle.MemoryTokenStore()
@@ -112,8 +114,10 @@ def test_lock_is_released() -> None:
     entered.wait(30)
     threading.Timer(0.05, leave.set).start()
     with store.lock("a key", 30):
-        assert leave.is_set()
+        locked = leave.is_set()
+    assert locked
     holder.join(30)
+    saw(f"locked once it was released: {yes(locked)}")
 
 
 def test_locks_of_other_keys_and_stores_are_free() -> None:
@@ -127,6 +131,11 @@ def test_locks_of_other_keys_and_stores_are_free() -> None:
         pass
 
 
+@fault(
+    "Memory store",
+    "a fork while the lock is held",
+    "the child has the tokens, and a lock of its own",
+)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_inherits_no_lock() -> None:
     """A child has the tokens of its parent, and a lock of its own."""
@@ -139,7 +148,9 @@ def test_a_forked_child_inherits_no_lock() -> None:
         return loaded and loaded.value
 
     with store.lock("a key", 0.0):
-        assert forked(run, measured=True)() == "one"
+        said = forked(run, measured=True)()
+    assert said == "one"
+    saw(f"the child locked and read: {yes(said == 'one')}")
 
 
 def test_cleared() -> None:

@@ -26,6 +26,7 @@ from setle import _time
 from setle._time import Instant
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, eventually, join_refreshes, source_of
+from tests.support.faults import asked, fault, named, naming, saw, times, yes
 from tests.support.processes import cold_processes
 from tests.support.valkey import SERVERS, Valkey, free_port
 
@@ -151,6 +152,11 @@ def test_ended_token_is_not_saved(
     assert not client.exists(names(prefix)[0])
 
 
+@fault(
+    "Clocks",
+    "the wall clock of a machine that shares by Redis is a day off",
+    "the token lasts for it as long as for all others",
+)
 @pytest.mark.parametrize("skew", [-86_400.0, 86_400.0])
 def test_wall_clocks_do_not_matter(
     store: setle.RedisTokenStore,
@@ -169,6 +175,8 @@ def test_wall_clocks_do_not_matter(
     assert 98 < loaded.expires_at.timestamp() - _time.wall() <= 100
     other.save(KEY, token(lifetime=100))
     assert 98_000 < client.pttl(names(prefix)[0]) <= 100_000
+    left = loaded.expires_at.timestamp() - _time.wall()
+    saw(f"98 to 100 s left of 100: {yes(98 < left <= 100)}")
 
 
 def test_clients_that_decode(url: str, prefix: str) -> None:
@@ -234,6 +242,11 @@ GARBAGE: list[Callable[[Any, str], object]] = [
 ]
 
 
+@fault(
+    "Redis and Valkey",
+    "the entry is garbage, of another type, without an end, or lacks a field",
+    "it counts as none; the next token takes its place",
+)
 @pytest.mark.parametrize("plant", GARBAGE, ids=range(len(GARBAGE)))
 def test_garbage(
     sandbox: Sandbox,
@@ -253,6 +266,8 @@ def test_garbage(
     loaded = store.load(key)
     assert loaded is not None
     assert loaded.value == fresh.value
+    used = fresh.value == "planted"
+    saw(f"used: {yes(used)}", times(len(warnings_of(caplog)), "warning"), asked(sandbox))
 
 
 # The lease.
@@ -356,16 +371,20 @@ def test_lost_lease_costs_no_call(
     assert loaded.value == source.get_token().value
 
 
+@fault(
+    "Kills", "a process dies with the lease in Redis", "the others wait for the lease's end at most"
+)
 def test_dead_holder(url: str, prefix: str, sandbox: Sandbox) -> None:
     """A process that died with the lease delays others by no more than the lease."""
     with store_at(url, prefix=prefix, lease=0.5) as store:
         key = credentials_of(sandbox).key(sandbox.base_url)
         store._client.lock(names(prefix, key)[1], timeout=0.5).acquire()
         before = _time.monotonic()
-        source_of(sandbox, store=store).get_token()
+        got = source_of(sandbox, store=store).get_token()
         # Not half the deadline, which is how long a lease that lasts is waited for.
         assert 0.3 < _time.monotonic() - before < 7.5
     assert sandbox.token_requests == 1
+    saw(f"{named(got)} once the lease has ended", asked(sandbox))
 
 
 def test_twenty_cold_processes(sandbox: Sandbox, url: str, prefix: str) -> None:
@@ -411,11 +430,15 @@ def test_a_url_in_place_of_a_client() -> None:
     assert "p4ssw0rd" not in f"{caught.value}{held}"
 
 
+@fault(
+    "Configuration", "a Redis URL, and redis-py is not installed", "the extra to install is named"
+)
 def test_without_redis_py(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the extra to install."""
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(setle.ConfigurationError, match=r"setle-client\[redis\]"):
+    with pytest.raises(setle.ConfigurationError, match="redis-py") as caught:
         setle.RedisTokenStore.from_url("redis://127.0.0.1")
+    saw(named(caught.value), naming(caught.value, "setle-client[redis]"))
 
 
 @pytest.mark.parametrize(
@@ -461,6 +484,7 @@ def test_ways_to_log_in(sandbox: Sandbox, options: dict[str, Any]) -> None:
     assert sandbox.token_requests == 1
 
 
+@fault("Redis and Valkey", "a wrong password", "one warning that does not show it; calls go on")
 def test_wrong_password(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """It costs one warning that does not show it, and no call."""
     with Valkey(password="pass") as valkey, store_at(valkey.url.replace("pass", "s3cret")) as store:
@@ -470,6 +494,8 @@ def test_wrong_password(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> N
     assert sandbox.token_requests == 2
     assert len(warnings_of(caplog)) == 1
     assert "s3cret" not in caplog.text
+    shown = "s3cret" in caplog.text
+    saw(times(len(warnings_of(caplog)), "warning"), f"password shown: {yes(shown)}", asked(sandbox))
 
 
 class TlsInFront:
@@ -527,6 +553,9 @@ def test_tls(sandbox: Sandbox, valkey: Valkey, tmp_path: Path) -> None:
     assert sandbox.token_requests == 1
 
 
+@fault(
+    "TLS", "a Redis server whose certificate nobody vouches for", "it gets no token; one warning"
+)
 def test_untrusted_certificate(
     sandbox: Sandbox, valkey: Valkey, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -537,8 +566,10 @@ def test_untrusted_certificate(
     ):
         source_of(sandbox, store=store).get_token()
     with valkey.client() as client:
-        assert client.dbsize() == 0
+        size = client.dbsize()
+    assert size == 0
     assert len(warnings_of(caplog)) == 1
+    saw(f"{times(size, 'token')} there", times(len(warnings_of(caplog)), "warning"), asked(sandbox))
 
 
 @contextmanager
@@ -580,6 +611,11 @@ def test_cluster(sandbox: Sandbox, cluster: Valkey) -> None:
     assert sandbox.token_requests == 1
 
 
+@fault(
+    "Redis and Valkey",
+    "the primary dies, and a sentinel appoints its replica",
+    "the token is there, too",
+)
 def test_sentinel(sandbox: Sandbox, tmp_path: Path, program: str) -> None:
     """A sentinel's client works, and goes on at the new primary when the old one has died."""
     config = tmp_path / "sentinel.conf"
@@ -610,6 +646,7 @@ def test_sentinel(sandbox: Sandbox, tmp_path: Path, program: str) -> None:
             for each in sentinel.sentinels:
                 each.close()
     assert sandbox.token_requests == 1
+    saw(asked(sandbox))
 
 
 def _port_of_the_primary(sentinel: Any) -> int | None:
@@ -709,7 +746,19 @@ def roll_over(source: setle.TokenSource) -> None:
 TROUBLE: dict[str, Callable[[Valkey], object]] = {"down": Valkey.kill, "frozen": Valkey.freeze}
 
 
-@pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE)
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(
+            trouble,
+            id=name,
+            marks=fault(
+                "Redis and Valkey", f"the server is {name}", "one warning, a request for each token"
+            ),
+        )
+        for name, trouble in TROUBLE.items()
+    ],
+)
 def test_unanswering_server(
     sandbox: Sandbox,
     valkey: Valkey,
@@ -728,6 +777,7 @@ def test_unanswering_server(
         assert store._left_alone_until == left_alone_until  # it was not asked again
     assert sandbox.token_requests == 5
     assert len(warnings_of(caplog)) == 1
+    saw(times(len(warnings_of(caplog)), "warning"), f"{asked(sandbox)} for 5 tokens")
 
 
 def test_left_alone_for_five_seconds(valkey: Valkey, clock: Clock) -> None:
@@ -769,6 +819,11 @@ def test_frozen_while_the_lease_is_held(valkey: Valkey) -> None:
         assert 0.5 <= _time.monotonic() - before < 1.0
 
 
+@fault(
+    "Redis and Valkey",
+    "the server is down or frozen, and a client of yours has long time-outs",
+    "a third of the deadline, once",
+)
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE)
 def test_client_with_the_defaults(
     sandbox: Sandbox,
@@ -795,8 +850,12 @@ def test_client_with_the_defaults(
         why = rf"it does not return|ConnectionError: localhost:{valkey.port}"
         said = rf"RedisTokenStore\.load failed \(({why})\); going on without it"
         assert re.fullmatch(said, warnings_of(caplog)[0])
+    saw(f"{asked(sandbox)} for 5 tokens")
 
 
+@fault(
+    "DNS", "the look-up of the Redis server's host never returns", "a third of the deadline, once"
+)
 def test_name_server_that_never_answers(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -824,6 +883,7 @@ def test_name_server_that_never_answers(
         )
         source.get_token()
         assert "(ConnectionError: valkey.example:6379)" in caplog.text
+    saw(f"{asked(sandbox)} for 5 tokens")
 
 
 def warning_of(
@@ -836,6 +896,11 @@ def warning_of(
         return warnings_of(caplog)
 
 
+@fault(
+    "Redis and Valkey",
+    "too few replicas; a read-only replica; one cut off; a user without rights",
+    "a warning with the server's own word; calls go on",
+)
 def test_first_word_of_the_server(
     sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -859,8 +924,14 @@ def test_first_word_of_the_server(
         (said,) = warning_of(valkey, sandbox, caplog)
         assert re.search(rf"lock failed \((NOPERM|NoPermissionError): {place}\)", said)
     assert sandbox.token_requests == 4
+    saw(f"{asked(sandbox)} for 4 processes")
 
 
+@fault(
+    "Redis and Valkey",
+    "the server is busy with somebody's endless script",
+    "a warning, and it is not waited for",
+)
 def test_busy_server(sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCaptureFixture) -> None:
     """A server that is busy with somebody's script says BUSY, and is not waited for."""
 
@@ -879,8 +950,10 @@ def test_busy_server(sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCapture
         client.script_kill()
         looping.join(30)
     assert sandbox.token_requests == 1
+    saw(f"warned of BUSY: {yes('(BUSY:' in said)}", asked(sandbox))
 
 
+@fault("Redis and Valkey", "the server cannot write its disk", "a warning; calls go on")
 def test_server_that_cannot_save(
     sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -893,8 +966,10 @@ def test_server_that_cannot_save(
         (said,) = warning_of(valkey, sandbox, caplog)
         assert f"lock failed (MISCONF: 127.0.0.1:{valkey.port})" in said
     assert sandbox.token_requests == 1
+    saw(f"warned of MISCONF: {yes('(MISCONF:' in said)}", asked(sandbox))
 
 
+@fault("Redis and Valkey", "the server is full (OOM)", "one warning; requests instead of sharing")
 def test_full_server(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """A server that takes no more entries costs one warning, and requests instead of sharing."""
     with (
@@ -907,6 +982,7 @@ def test_full_server(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None
             roll_over(source)
     assert sandbox.token_requests == 4
     assert len(warnings_of(caplog)) == 1
+    saw(times(len(warnings_of(caplog)), "warning"), f"{asked(sandbox)} for 4 tokens")
 
 
 def test_lease_is_released_when_saving_fails(sandbox: Sandbox, valkey: Valkey) -> None:
@@ -924,16 +1000,23 @@ def test_lease_is_released_when_saving_fails(sandbox: Sandbox, valkey: Valkey) -
         assert not client.exists(names("setle", key)[1])
 
 
+@fault(
+    "Redis and Valkey",
+    "the server is flushed",
+    "its holders go on with the token; a new process asks once",
+)
 def test_flushed_server(sandbox: Sandbox, valkey: Valkey) -> None:
     """Who has a token goes on with it; who has none pays one token request."""
     with store_at(valkey.url) as store:
         source = source_of(sandbox, store=store)
         held = source.get_token()
         valkey.flush()
-        assert source.get_token() == held
+        same = source.get_token() == held
+        assert same
         with store_at(valkey.url) as elsewhere:
             assert source_of(sandbox, store=elsewhere).get_token() != held
     assert sandbox.token_requests == 2
+    saw(f"the token in use: {yes(same)}", asked(sandbox))
 
 
 def test_restarted_server(
@@ -981,6 +1064,11 @@ def test_back_again(sandbox: Sandbox, valkey: Valkey, caplog: pytest.LogCaptureF
             assert source_of(sandbox, store=store).get_token().value == source.get_token().value
 
 
+@fault(
+    "Forks",
+    "four children of a process whose Redis store was in use",
+    "none gets another one's answer",
+)
 def test_forked_children_have_connections_of_their_own(
     sandbox: Sandbox, url: str, prefix: str
 ) -> None:
@@ -995,4 +1083,6 @@ def test_forked_children_have_connections_of_their_own(
                 for n in list(range(20)) * 5
             )
 
-        assert cold_processes(4, run) == ["True"] * 4
+        said = cold_processes(4, run)
+    assert said == ["True"] * 4
+    saw(f"{said.count('True')} of {len(said)} children got their own")

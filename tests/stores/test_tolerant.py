@@ -14,6 +14,7 @@ import pytest
 import setle
 from setle.testing import Answer, Sandbox
 from tests.support import join_refreshes, source_of
+from tests.support.faults import asked, fault, named, saw, times, yes
 
 METHODS = ["load", "save", "lock"]
 
@@ -100,6 +101,11 @@ WRONG: dict[str, tuple[str, Callable[..., Any], str]] = {
 }
 
 
+@fault(
+    "Stores of your own",
+    "a store raises, is async, or returns what is no token or lock",
+    "one warning that says what is wrong; calls go on",
+)
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_wrong(
     sandbox: Sandbox,
@@ -117,6 +123,7 @@ def test_wrong(
     assert len(said(caplog)) == 1
     assert said(caplog)[0].startswith(f"Store.{fails} failed ({problem}")
     assert "s3cret" not in caplog.text
+    saw(times(len(said(caplog)), "warning"), f"{asked(sandbox)} for 4 tokens")
 
 
 @pytest.mark.parametrize(
@@ -174,6 +181,9 @@ def test_a_lock_that_cannot_be_released(sandbox: Sandbox, caplog: pytest.LogCapt
     ]
 
 
+@fault(
+    "Stores of your own", "a lock that swallows errors, and 401", "the refusal reaches the caller"
+)
 def test_a_lock_that_swallows_errors(sandbox: Sandbox) -> None:
     """A refusal reaches the caller whatever the lock's end says of it."""
 
@@ -189,10 +199,16 @@ def test_a_lock_that_swallows_errors(sandbox: Sandbox) -> None:
         credentials=setle.ClientCredentials("id", "secret"),
         store=Store(lock=lambda *_: Lock()),
     )
-    with pytest.raises(setle.TokenRejectedError):
+    with pytest.raises(setle.TokenRejectedError) as caught:
         source.get_token()
+    saw(named(caught.value))
 
 
+@fault(
+    "Stores of your own",
+    "a store that is down, twice, with refreshes in between",
+    "told of once each time, and that it works again",
+)
 def test_one_trouble_is_told_once(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """A store that is down fails in all its methods, and is told of once, until it works again."""
     down = True
@@ -222,6 +238,8 @@ def test_one_trouble_is_told_once(sandbox: Sandbox, caplog: pytest.LogCaptureFix
             roll_over(source)
         assert said(caplog, logging.INFO) == ["Store works again"] * count
     assert len(said(caplog, logging.DEBUG)) > 2
+    clear = len(said(caplog, logging.INFO))
+    saw(f"{len(said(caplog))} warnings and {clear} all-clears for 2 times")
 
 
 def test_each_trouble_is_told(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
@@ -277,6 +295,11 @@ class Hanging(Store):
         return call
 
 
+@fault(
+    "Stores of your own",
+    "a store hangs in `load`, `save` or `lock`, and comes back",
+    "one call in it meanwhile; it is used again",
+)
 @pytest.mark.parametrize("method", METHODS)
 def test_hanging(sandbox: Sandbox, caplog: pytest.LogCaptureFixture, method: str) -> None:
     """It costs a third of the deadline once; then it is left alone until it comes back."""
@@ -290,7 +313,8 @@ def test_hanging(sandbox: Sandbox, caplog: pytest.LogCaptureFixture, method: str
         for _ in range(3):
             roll_over(source)
         assert time.monotonic() - before < 1.0
-        assert store.inside == 1
+        hung = store.inside
+        assert hung == 1
     finally:
         store.go.set()
     warning = f"Hanging.{method} failed (it does not return); going on without it"
@@ -301,6 +325,7 @@ def test_hanging(sandbox: Sandbox, caplog: pytest.LogCaptureFixture, method: str
     join_refreshes()
     assert sandbox.token_requests == requests + 1
     assert store.saved == token
+    saw(f"{times(hung, 'call')} hung in it", f"used again: {yes(store.saved == token)}")
 
 
 def test_a_store_that_hangs_for_many(sandbox: Sandbox) -> None:

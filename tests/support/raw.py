@@ -27,6 +27,7 @@ class RawEndpoint:
     Attributes:
         stop: Set at the end of the block; an *answer* that goes on for ever heeds it.
         requests: How many have come.
+        open: How many connections are open on this side.
     """
 
     def __init__(self, answer: Callable[[socket.socket], None]) -> None:
@@ -37,7 +38,7 @@ class RawEndpoint:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._changed = threading.Condition()
-        self._open = 0
+        self.open = 0
 
     def __enter__(self) -> Self:
         self._start(self._listen)
@@ -54,7 +55,7 @@ class RawEndpoint:
     def wait_for_open(self, count: int, timeout: float = 10.0) -> None:
         """Block until *count* connections are open on this side."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._open == count, timeout), self._open
+            assert self._changed.wait_for(lambda: self.open == count, timeout), self.open
 
     def _start(self, run: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=run, args=args)
@@ -79,7 +80,7 @@ class RawEndpoint:
 
     def _count(self, more: int) -> None:
         with self._changed:
-            self._open += more
+            self.open += more
             self._changed.notify_all()
 
 
