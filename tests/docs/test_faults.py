@@ -125,6 +125,14 @@ def test_a_test_that_fails_or_is_skipped_writes_no_row(session: Session, failing
         assert {row.group: row.seen for row in rows_of(page.read_text())}.get("Network") == seen
 
 
+def test_an_interrupted_session_takes_no_row_away(session: Session) -> None:
+    """Whatever it had not come to is still there."""
+    change(session, "    saw(times(calls", "    raise KeyboardInterrupt\n    saw(times(calls")
+    with pytest.raises(KeyboardInterrupt):
+        run(session, "--write-faults", "-m", "fault")
+    assert len(rows_of(page_of(session))) == 2
+
+
 def test_part_of_the_tests_writes_its_own_rows(session: Session) -> None:
     """Those of the others stay as they are, until all of them run."""
     change(session, "calls = 3", "calls = 4")

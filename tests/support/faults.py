@@ -156,7 +156,8 @@ class _Ledger:
         if not self._cases:
             return
         rows = self._rows()
-        whole = self._is_whole and not (session.shouldstop or session.shouldfail)
+        ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        whole = self._is_whole and ended and not (session.shouldstop or session.shouldfail)
         known = {(group, injected) for _, group, injected, _ in self._cases.values()}
         written = rows_of(self._path.read_text("utf-8")) if self._path.exists() else []
         if self._writes:
