@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 
 import anyio
 import httpx
@@ -335,3 +336,20 @@ def test_a_store_without_a_source_is_forgotten_as_well(sandbox: Sandbox) -> None
     registry.forget_everything()
     source = setle.TokenSource(credentials_of(sandbox), base_url=sandbox.base_url, store="memory")
     assert source.get_token() != old
+
+
+def test_everything_can_be_forgotten_while_sources_are_made(sandbox: Sandbox) -> None:
+    """Other threads make them, here whenever weak references are gone through."""
+    sources = [source_of(sandbox) for _ in range(3)]
+
+    def make(frame: FrameType, *_: object) -> None:
+        if "weakref" in frame.f_code.co_filename:
+            sources.append(source_of(sandbox))
+
+    others = sys.gettrace()
+    sys.settrace(make)
+    try:
+        registry.forget_everything()
+    finally:
+        sys.settrace(others)
+    assert len(sources) > 3

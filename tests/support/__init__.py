@@ -13,6 +13,7 @@ from typing import TypeVar
 import attrs
 
 import setle
+from setle._locks import alive
 from setle._refresh.state import EVERY
 from setle.testing import Sandbox
 
@@ -72,7 +73,7 @@ def join_refreshes() -> None:
     eventually(
         # One that was only just started has no frame yet.
         lambda: (
-            not any(state._threads for state in list(EVERY))
+            not any(state._threads for state in alive(EVERY))
             and not any(map(_is_a_refresh, sys._current_frames().values()))
         )
     )

@@ -1,14 +1,14 @@
 """What failed last, and how long it is not tried again."""
 
 import random
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from ._errors import SetleError, TokenError, TokenRejectedError, twin_of
 from ._time import BackOff
 
 _REFUSAL_DELAY = 30.0
 
-EVERY: WeakSet["Failure"] = WeakSet()
+EVERY: WeakValueDictionary[int, "Failure"] = WeakValueDictionary()  # by id
 
 
 class Failure(BackOff):
@@ -23,7 +23,7 @@ class Failure(BackOff):
 
     def __init__(self) -> None:
         super().__init__()
-        EVERY.add(self)
+        EVERY[id(self)] = self
         self.error: SetleError = SetleError()
 
     def count(self, error: SetleError) -> None:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from ._errors import TokenUnavailableError
 
@@ -79,3 +80,9 @@ def exclusive(change: Callable[P, R]) -> Callable[P, R]:
             _inside.discard(mark)
 
     return run
+
+
+def alive(every: WeakValueDictionary[int, R]) -> list[R]:
+    """Return what is left of *every*, which other threads may add to meanwhile."""
+    # To iterate over weak references themselves takes many steps, and fails if there are more.
+    return [one for reference in every.valuerefs() if (one := reference()) is not None]

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 from .. import _failure
 from .._credentials import ClientCredentials, CredentialsProvider, Environment, obtain
 from .._failure import Failure
-from .._locks import exclusive
+from .._locks import alive, exclusive
 from .._time import now
 from ..stores import TokenStore
 from ..stores.memory import OF_THE_PROCESS, MemoryTokenStore
@@ -145,12 +145,12 @@ def way_to(
 
 def forget_everything() -> None:
     """Make every state as new, and empty every memory store."""
-    for state in list(EVERY):
+    for state in alive(EVERY):
         state.forget()
-    for failure in list(_failure.EVERY):
+    for failure in alive(_failure.EVERY):
         failure.clear()
     _first.cache_clear()
     # The process's own store may hold tokens of sources that are gone, and have no guard then.
-    for store in (OF_THE_PROCESS, *(guard.store for guard in list(_stores.values()))):
+    for store in (OF_THE_PROCESS, *(guard.store for guard in alive(_stores))):
         if isinstance(store, MemoryTokenStore):
             store.clear()

@@ -4,7 +4,7 @@ import sys
 from _thread import get_ident, start_new_thread
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from .._errors import SetleError, TokenUnavailableError, twin_of
 from .._failure import Failure
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MOST_THREADS = 2  # of one key: one that hangs where nothing ends it, and one that goes on
 
-EVERY: WeakSet["KeyState"] = WeakSet()
+EVERY: WeakValueDictionary[int, "KeyState"] = WeakValueDictionary()  # by id
 
 
 class KeyState(TokenInUse):
@@ -45,7 +45,7 @@ class KeyState(TokenInUse):
         self.failure = Failure()
         self._threads: set[Flight] = set()
         self._process = process()
-        EVERY.add(self)
+        EVERY[id(self)] = self
 
     @exclusive
     def next_step(

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
-from .._locks import process
+from .._locks import alive, process
 from .._log import say
 from .._token import AccessToken
 from . import TokenStore
@@ -39,7 +39,7 @@ class TolerantStore:
     def __init__(self, store: TokenStore) -> None:
         self.store = store
         self.problems: dict[str, str] = {}
-        self.visits: WeakSet[Visit] = WeakSet()
+        self.visits: WeakValueDictionary[int, Visit] = WeakValueDictionary()  # by id
 
 
 class Visit:
@@ -55,9 +55,9 @@ class Visit:
         self._guard, self._process = guard, process()
         self._name = type(guard.store).__name__
         self._what, self._spent, self._since = "", 0.0, 0.0
-        hanging = (visit._what for visit in guard.visits if visit.spent >= patience)
+        hanging = (visit._what for visit in alive(guard.visits) if visit.spent >= patience)
         self._left_alone = next(hanging, "")
-        guard.visits.add(self)
+        guard.visits[id(self)] = self
 
     @property
     def spent(self) -> float:
