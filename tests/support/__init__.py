@@ -80,8 +80,8 @@ def join_refreshes() -> None:
 
 
 def _is_a_refresh(frame: FrameType) -> bool:
-    while frame.f_back is not None:
-        frame = frame.f_back
+    while (caller := frame.f_back) is not None:  # asked once, as it may return meanwhile
+        frame = caller
     return Path(frame.f_code.co_filename).parent.name == "_refresh"
 
 
