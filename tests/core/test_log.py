@@ -89,6 +89,7 @@ def held_back(sandbox: Sandbox, clock: Clock) -> None:
     for _ in range(2):
         with pytest.raises(setle.TokenRejectedError):
             source.get_token()
+        join_refreshes()  # each is logged after its outcome is known
 
 
 def store_ails(sandbox: Sandbox, clock: Clock) -> None:
@@ -101,8 +102,10 @@ def store_recovers(sandbox: Sandbox, clock: Clock) -> None:
     store = Ailing()
     source = source_of(sandbox, store=store)
     source.invalidate(source.get_token())
+    join_refreshes()
     store.fails = False
     source.get_token()
+    join_refreshes()
 
 
 def lock_taken(sandbox: Sandbox, clock: Clock) -> None:
@@ -213,20 +216,25 @@ def test_a_new_token_says_why_and_whence(
     """First, early, stale, rejected: from the endpoint in some time, or from the store."""
     store = setle.MemoryTokenStore()
     source = source_of(sandbox, store=store)
-    tokens = [source.get_token()]
+
+    def logged() -> setle.AccessToken:
+        token = source.get_token()
+        join_refreshes()
+        return token
+
+    tokens = [logged()]
     clock.go_on(3_421.0)
-    source.get_token()
-    join_refreshes()
-    tokens.append(source.get_token())
+    logged()
+    tokens.append(logged())
     clock.go_on(3_571.0)
-    tokens.append(source.get_token())
+    tokens.append(logged())
     source.invalidate(tokens[-1])
-    tokens.append(source.get_token())
+    tokens.append(logged())
     source.invalidate(tokens[-1])
     stored = setle.AccessToken("stored", tokens[-1].expires_at, 3600.0)
     store.save(credentials_of(sandbox).key(sandbox.base_url), stored)
     clock.go_on(1.0)
-    tokens.append(source.get_token())
+    tokens.append(logged())
     new = told(records, "token_new")
     assert [token["reason"] for token in new] == ["first", "early", "stale", "rejected", "rejected"]
     assert [token["origin"] for token in new] == [*["endpoint"] * 4, "store"]
@@ -249,6 +257,7 @@ def test_a_dropped_token_is_named(
 ) -> None:
     """The fingerprint is that of the token that had been new before."""
     rejected(sandbox, clock)
+    join_refreshes()
     [dropped] = told(records, "token_dropped")
     old, new = told(records, "token_new")
     assert dropped["fingerprint"] == old["fingerprint"] != new["fingerprint"]
