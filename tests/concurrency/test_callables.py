@@ -1,8 +1,11 @@
 """Callables that return credentials: new at each request, failing, or with an environment."""
 
+import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -257,4 +260,28 @@ def test_a_callable_is_called_by_one_thread_at_a_time_for_all(sandbox: Sandbox) 
         thread.start()
     for thread in threads:
         thread.join(30)
+    assert (vault.calls, sandbox.token_requests) == (1, 1)
+
+
+def test_a_caller_who_was_held_up_uses_what_the_callable_has_led_to(sandbox: Sandbox) -> None:
+    """The vault is not called again, though it had not answered yet when the call began."""
+    vault = Vault(sandbox)
+    source = source_of(sandbox, credentials=vault)
+    begun, served = threading.Event(), threading.Event()
+
+    def hold_up(frame: FrameType, *_: object) -> None:
+        if frame.f_code.co_filename.endswith("_locks.py"):
+            begun.set()
+            served.wait(30)
+
+    def call() -> setle.AccessToken:
+        sys.settrace(hold_up)
+        return source.get_token()
+
+    with ThreadPoolExecutor(1) as pool:
+        held_up = pool.submit(call)
+        begun.wait(30)
+        token = source.get_token()
+        served.set()
+        assert held_up.result() == token
     assert (vault.calls, sandbox.token_requests) == (1, 1)

@@ -10,7 +10,7 @@ from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint.base_url import checked_base_url
 from ._endpoint.route import route_to, with_lent_transports
 from ._errors import ConfigurationError, without_locals
-from ._locks import ReenteredError
+from ._locks import ReenteredError, exclusive
 from ._log import say
 from ._refresh.flight import Flight
 from ._refresh.refresher import Refresher
@@ -148,9 +148,8 @@ class TokenSource:
 
     def _next_step(self, waited_for: Flight | None, mine: Deadline) -> AccessToken | Flight:
         """Return the token to use, or the refresh to wait for."""
-        state = self._state = self._refresher.way.state
         try:
-            step = state.next_step(self._refresher, waited_for, mine)
+            step = self._decided(waited_for, mine)
         except ReenteredError:
             token = self.current_token()
             if token is None:
@@ -159,6 +158,12 @@ class TokenSource:
         if isinstance(step, Flight) and step.inline:
             self._refresher.fly(step)
         return step
+
+    @exclusive
+    def _decided(self, waited_for: Flight | None, mine: Deadline) -> AccessToken | Flight:
+        # Looked up here, as what a callable answers may lead elsewhere until the mutex is held.
+        self._state = self._refresher.way.state
+        return self._state.next_step(self._refresher, waited_for, mine)
 
     def __repr__(self) -> str:
         return f"<TokenSource base_url={getattr(self, 'base_url', None)!r}>"

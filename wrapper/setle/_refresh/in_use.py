@@ -67,9 +67,8 @@ class TokenInUse:
             if not self.held.is_fresh(now()):
                 self.held = self.held.resting(until_end=True)
 
-    @exclusive
     def inherit(self, before: "TokenInUse") -> None:
-        """Use the token of the same client's secret *before*, until there is another one."""
+        """Use, with the mutex held, the token of the same client's secret *before*."""
         moment, held = now(), before.held
         if self.held.token.has_ended(moment) and not held.token.has_ended(moment):
             # Not fresh in either place, so that whoever still has the other one looks here.

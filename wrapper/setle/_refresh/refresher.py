@@ -84,14 +84,14 @@ class Refresher:
 
     def _refresh(self, flight: Flight, releases: ExitStack) -> None:
         """Get another token, unless somebody else gets one, or has got one, meanwhile."""
-        if not flight.state.adopt(flight) or self._look(flight):
+        if not self.way.lead(flight, flight.state) or self._look(flight):
             return
         # A refusal holds for the credentials of then; a callable may have others by now.
         self._heed_failures(flight, but=TokenRejectedError)
         flight.blames = self.way.failure
         credentials, state = self.way.credentials(flight)
         moves = state is not flight.state
-        if not state.adopt(flight) or (moves and self._look(flight)):
+        if not self.way.lead(flight, state) or (moves and self._look(flight)):
             return
         self._heed_failures(flight)
         extend = self._lock(flight, releases)

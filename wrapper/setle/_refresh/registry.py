@@ -31,9 +31,9 @@ def tolerant(store: TokenStore) -> TolerantStore:
 
 
 @exclusive
-def state_of(store: TolerantStore, key: str) -> KeyState:
+def state_of(store: TolerantStore, key: str, client_id: str) -> KeyState:
     """Return the state that this process keeps for *key* of *store*."""
-    state = _states.setdefault((id(store), key), KeyState(store, key))
+    state = _states.setdefault((id(store), key), KeyState(store, key, client_id))
     _recent.pop(state, None)
     _recent[state] = None
     looked_at = list(islice(_needed, 2))  # by turns, however many there are
@@ -81,13 +81,13 @@ class Way:
         self._provider = environment if provider is None else provider
         self._parts = (store, base_url, environment, self._provider)
         self.failure = Failure()
-        self.state, self._client_id = KeyState(store, ""), ""
         if provider is None or not callable(provider):
-            credentials = obtain(self._provider)
-            self.state, self._client_id = self._state_of(credentials), credentials.client_id
+            self.state = self._state_of(obtain(self._provider))
+        else:
+            self.state = KeyState(store, "")
 
     def credentials(self, flight: Flight) -> tuple[ClientCredentials, KeyState]:
-        """Return the credentials of now and the state of their key, and remember that."""
+        """Return the credentials of now and the state of their key."""
         flight.calls = True
         try:
             credentials = obtain(self._provider)
@@ -96,24 +96,29 @@ class Way:
         self.failure.clear()
         if Environment.read() != self._parts[2]:
             _first.cache_clear()  # whoever comes with the environment of then is not led here
-        state = self._state_of(credentials)
-        if not flight.has_ended:  # else a later call may have answered meanwhile
-            self._lead_to(state, credentials.client_id)
-        return credentials, state
+        return credentials, self._state_of(credentials)
 
+    @exclusive
+    def lead(self, flight: Flight, state: KeyState) -> bool:
+        """Lead *flight*, and whoever comes later, to *state*; tell whether it is to go on."""
+        if not flight.has_ended:  # else a later call may have answered meanwhile
+            self._lead_to(state)
+        return state.adopt(flight)
+
+    @exclusive
     def follow(self, other: "Way") -> None:
         """Lead where *other* leads, if that knows."""
         if other.state.key:
-            self._lead_to(other.state, other._client_id)
+            self._lead_to(other.state)
 
-    def _lead_to(self, state: KeyState, client_id: str) -> None:
-        if client_id == self._client_id:
+    def _lead_to(self, state: KeyState) -> None:
+        if state.client_id == self.state.client_id:
             state.inherit(self.state)
-        self.state, self._client_id = state, client_id
+        self.state = state
 
     def _state_of(self, credentials: ClientCredentials) -> KeyState:
         store, base_url, _, _ = self._parts
-        return state_of(store, credentials.key(base_url))
+        return state_of(store, credentials.key(base_url), credentials.client_id)
 
     def __eq__(self, other: object) -> bool:
         try:

@@ -32,27 +32,29 @@ class KeyState(TokenInUse):
     Args:
         store: Where tokens are shared.
         key: What they are shared under; empty for a callable's that has not answered yet.
+        client_id: Whose they are.
 
     Attributes:
         flight: The refresh under way.
         failure: Of the token endpoint to give one, the last time.
     """
 
-    def __init__(self, store: TolerantStore, key: str) -> None:
+    def __init__(self, store: TolerantStore, key: str, client_id: str = "") -> None:
         super().__init__()
-        self.store, self.key = store, key
+        self.store, self.key, self.client_id = store, key, client_id
         self.flight: Flight | None = None
         self.failure = Failure()
         self._threads: set[Flight] = set()
         self._process = process()
         EVERY[id(self)] = self
 
-    @exclusive
     def next_step(
         self, refresher: "Refresher", waited_for: Flight | None, mine: Deadline
     ) -> AccessToken | Flight:
         """
-        Return the token to use, or the refresh to wait for; start one if it is time.
+        Return, with the mutex held, the token to use or the refresh to wait for.
+
+        Starts one if it is time.
 
         Args:
             refresher: Of the source that asks; it does the refresh if there is none.
@@ -115,9 +117,8 @@ class KeyState(TokenInUse):
         flight.inline = True
         return flight
 
-    @exclusive
     def adopt(self, flight: Flight) -> bool:
-        """Take over *flight*, whose credentials lead here; tell whether it is to go on."""
+        """Take over *flight*, with the mutex held; tell whether it is to go on."""
         if self.flight is flight:
             return True
         before = flight.state
