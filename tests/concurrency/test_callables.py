@@ -41,6 +41,7 @@ def test_fresh_lambdas_share_one_token(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("failure", [Answer(status=503), Answer(hang_up=True)])
+@pytest.mark.usefixtures("clock")  # which stands still, however slow the machine is
 def test_fresh_lambdas_share_one_back_off(sandbox: Sandbox, failure: Answer) -> None:
     """An endpoint that is down is asked three times, not 150."""
     sandbox.script_token(*[failure] * 200)
@@ -53,6 +54,7 @@ def test_fresh_lambdas_share_one_back_off(sandbox: Sandbox, failure: Answer) -> 
 
 
 @pytest.mark.parametrize("anew", [False, True], ids=["one source", "a source per call"])
+@pytest.mark.usefixtures("clock")  # as above
 def test_a_failing_callable_backs_off_by_itself(sandbox: Sandbox, anew: bool) -> None:
     """Fifty calls ask the vault once, also if it has never answered; the message blames it."""
     store, vault = setle.MemoryTokenStore(), Vault(sandbox)

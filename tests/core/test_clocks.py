@@ -19,7 +19,7 @@ Freeze = Callable[[str], AbstractContextManager[object]]
 
 @contextmanager
 def _freezegun(at: str) -> Iterator[None]:
-    """Both clocks stand still."""
+    """Both clocks stand still; freezegun fails where they are read while it thaws them."""
     with freezegun.freeze_time(at):
         yield
 
@@ -70,6 +70,7 @@ def test_one_client_in_a_frozen_test_and_the_next_one(
                 served += bool(future.result())
             for _ in range(20):
                 served += bool(source.get_token())
+            join_refreshes()
         assert sandbox.token_requests <= turn
         most = max(most, sandbox.token_requests - before)
     saw(f"{times(served, 'call')} served", f"at most {times(most, 'token request')} each time")
@@ -87,9 +88,11 @@ def test_a_failure_in_a_frozen_test_does_not_hold_up_the_next_one(
             source.get_token()
         with pytest.raises(setle.TokenRejectedError):
             source.get_token()
+        join_refreshes()
     assert sandbox.token_requests == 1
     with _freezegun(moments[1]) if moments[1] else _nothing(""):
         source.get_token()
+        join_refreshes()
     assert sandbox.token_requests == 2
 
 
@@ -141,6 +144,7 @@ def test_processes_share_a_file_while_the_clock_is_frozen(
             waiting = [pool.submit(source.get_token) for source in sources]
             sandbox.wait_for(token_requests=1)
         assert len({call.result(30).value for call in waiting}) == 1
+        join_refreshes()
     assert sandbox.token_requests == 1
 
 
