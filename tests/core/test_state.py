@@ -4,17 +4,21 @@ import gc
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 import setle
 from setle._refresh.registry import forget_everything
+from setle._refresh.state import KeyState
+from setle.stores.tolerant import TolerantStore
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, elsewhere, join_refreshes, source_of
 
 REFUSED = Answer(401)
 UNUSABLE = Answer(json={})
+END = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -382,3 +386,21 @@ def test_who_waits_while_everything_is_forgotten_asks_anew(sandbox: Sandbox) -> 
         assert not waiting.done()
     assert source.get_token() == waiting.result(30)
     assert sandbox.token_requests <= 2
+
+
+def test_rejected_tokens_are_gone_through_while_more_are_rejected() -> None:
+    """A refresh does so without the mutex, in a Python that may have no GIL."""
+    state = KeyState(TolerantStore(setle.MemoryTokenStore()), "")
+    fresh, *tokens = [setle.AccessToken(f"{number}", END, 3600.0) for number in range(1_000)]
+
+    def reject() -> None:
+        for number, token in enumerate(tokens):
+            state.take(token, number, loaded=False)
+            state.report_rejection(token.value, always=True)
+
+    with ThreadPoolExecutor(2) as pool:
+        rejecting = pool.submit(reject)
+        while not rejecting.done():
+            assert not state.is_rejected(fresh)
+    rejecting.result()
+    assert [state.is_rejected(token) for token in tokens[-17:]] == [False, *[True] * 16]

@@ -1,7 +1,5 @@
 """The token in use, and the ones that the API rejected."""
 
-from collections import deque
-
 from .._locks import exclusive
 from .._time import BackOff, now, quiet_after
 from .._token import NO_TOKEN, AccessToken, HeldToken
@@ -13,19 +11,19 @@ class TokenInUse:
 
     Attributes:
         held: The token in use. Replaced as a whole, so that it is read without the mutex.
-        rejected: The tokens that the API rejected, which the store may still hold.
+        rejected: The last 16 that the API rejected, which the store may still hold. As above.
         hold: While it lasts, rejections pass through.
     """
 
     def __init__(self) -> None:
         self.held: HeldToken = NO_TOKEN
         # More than one: a source that comes late still rejects a token of long ago.
-        self.rejected = deque[AccessToken](maxlen=16)
+        self.rejected: tuple[AccessToken, ...] = ()
         self.hold = BackOff()
 
     def is_rejected(self, token: AccessToken) -> bool:
         """Tell whether the API rejected *token*."""
-        return any(token.value == old.value for old in list(self.rejected))
+        return any(token.value == old.value for old in self.rejected)
 
     @exclusive
     def report_rejection(
@@ -49,7 +47,7 @@ class TokenInUse:
             return True, None
         if self.hold.left and not always:
             return False, None
-        self.rejected.append(token)
+        self.rejected = (*self.rejected[-15:], token)
         self.held = NO_TOKEN
         self.hold.begin()
         return True, token

@@ -129,7 +129,7 @@ class Visit:
 
     def _fail(self, what: str, problem: str) -> None:
         """Tell that the method *what* fails: loudly if no method has failed so before."""
-        known = problem in self._guard.problems.values()
+        known = problem in list(self._guard.problems.values())  # another flight may add one
         self._guard.problems[what] = problem
         text = "%(store)s failed (%(problem)s); going on without it"
         level = logging.DEBUG if known else logging.WARNING
