@@ -12,10 +12,10 @@ UV     := $(VENV)-uv/bin/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test chaos soak faults fuzz test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers proof fleet build licenses release lock clean
+.PHONY: help setup demo token test chaos soak faults fuzz races test-free-threaded test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers proof fleet build licenses release lock clean
 
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Build .venv from nothing but python3 (>= 3.11)
 
@@ -50,6 +50,17 @@ faults: $(READY) ## Put in everything that can go wrong; write what came of it i
 fuzz: $(READY) ## Make up answers, stored tokens, settings and pages for five minutes each
 	$(BIN)/python -m tests.fuzz
 
+# What more than one thread does, with little waiting. In programs that a test starts, threads change
+# places as usual: what only starts programs, or stops them, is left out.
+RACES ?= $(addprefix tests/,$(addprefix concurrency/test_,callables.py fork.py hanging.py interrupts.py \
+	   last_look.py reentry.py tasks.py threads.py) core/test_clocks.py core/test_log.py \
+	   core/test_refresher.py core/test_source.py core/test_state.py stores/test_memory.py \
+	   stores/test_tolerant.py client/test_places.py)
+RUN_RACES = -m pytest --quiet -p tests.races --dist each --tx '4*popen' --timeout 600 --page $(RACES)
+
+races: $(READY) ## Run what threads do 500 times over, changing places each microsecond; takes an hour
+	$(BIN)/python $(RUN_RACES)
+
 # Shared by what installs in environments of its own. It fetches no Python by itself.
 export UV_PYTHON_DOWNLOADS := never
 $(UV):
@@ -65,6 +76,17 @@ test-lowest: $(UV) ## Run the wrapper's tests with the lowest versions that pypr
 	$(UV) pip install --quiet --python $(VENV)-lowest --upgrade --resolution lowest-direct --editable '.[cli,redis,sandbox]'
 	# The recipes are about the newest versions of others, some of which take no such low ones.
 	$(VENV)-lowest/bin/python $(WRAPPER_TESTS) --ignore tests/recipes
+
+test-free-threaded: $(UV) ## Run the wrapper's tests, then races, without a GIL: PYTHON=python3.14t
+	@$(PYTHON) -c 'import sys, sysconfig; sys.exit(not sysconfig.get_config_var("Py_GIL_DISABLED") and "Python " + sys.version.split()[0] + " has a GIL; set PYTHON to one without, as in: make test-free-threaded PYTHON=python3.14t")'
+	rm -rf $(VENV)-free
+	$(UV) venv --quiet --python $(PYTHON) $(VENV)-free
+	@# There is no atheris without a GIL.
+	printf 'atheris\n' > $(VENV)-free/left-out
+	$(UV) pip install --quiet --python $(VENV)-free --excludes $(VENV)-free/left-out --requirements requirements-dev.lock
+	$(UV) pip install --quiet --python $(VENV)-free --no-deps --no-build-isolation --editable .
+	PYTHON_GIL=0 $(VENV)-free/bin/python $(WRAPPER_TESTS)
+	PYTHON_GIL=0 $(VENV)-free/bin/python $(RUN_RACES)
 
 test-wheel: build $(UV) ## Run them against the wheel, on each Python there is (on one: make test-wheel-3.12)
 	@for version in 3.11 3.12 3.13 3.14; do \
