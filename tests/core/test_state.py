@@ -154,6 +154,7 @@ def test_fresh_callables_share_one_token(sandbox: Sandbox) -> None:
     assert sandbox.token_requests == 1
 
 
+@pytest.mark.usefixtures("clock")  # which stands still, however slow the machine is
 def test_fresh_callables_share_one_back_off(sandbox: Sandbox) -> None:
     """While the endpoint is down as well."""
     store = setle.MemoryTokenStore()
