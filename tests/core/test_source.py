@@ -674,7 +674,7 @@ def test_no_more_than_two_refreshes_of_a_key_hang(sandbox: Sandbox, clock: Clock
     )
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e10])
 def test_a_deadline_must_be_a_positive_number(sandbox: Sandbox, timeout: float) -> None:
     """No deadline, or one that cannot be, is a configuration error."""
     with pytest.raises(setle.ConfigurationError, match=r"^timeout, or token_timeout of connect"):

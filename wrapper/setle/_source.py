@@ -1,8 +1,8 @@
 """The reuse: one token for every thread, task and event loop that shares a key."""
 
 import logging
-import math
 import ssl
+import threading
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -58,7 +58,7 @@ class TokenSource:
         httpx_args: Mapping[str, Any] | None = None,
     ) -> None:
         seconds: object = timeout
-        if not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
+        if not (isinstance(seconds, int | float) and 0 < seconds <= threading.TIMEOUT_MAX):
             said = "timeout, or token_timeout of connect(), must be a positive number of seconds"
             raise ConfigurationError(said)
         self.base_url: str = checked_base_url(base_url)
