@@ -159,7 +159,7 @@ load: $(READY) ## Plot what a call costs as there is more of everything, into do
 	@$(BIN)/python -m benchmarks.load $(if $(QUICK),--quick,--write docs/load.md)
 
 # One after another, as each wants the machine for itself. It ends at the first that fails.
-proof: $(READY) ## Run bench, load, peers, faults and soak, which write docs/, on a quiet machine; takes 40 minutes (mutants, fuzz and storm take hours, and are not in it)
+proof: $(READY) ## Run bench, load, peers, faults and soak, which write docs/, on a quiet machine; takes 40 minutes (mutants, races and fuzz take an hour each, and are not in it)
 	@for target in bench load peers faults soak; do $(MAKE) --no-print-directory $$target QUICK= || exit 1; done
 
 fleet: $(READY) ## Simulate 10 to 100,000 processes on one store
