@@ -359,6 +359,26 @@ def test_a_401_without_the_token_drops_nothing(api: Api, sandbox: Sandbox) -> No
     assert sandbox.token_requests == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "url", "scheme"),
+    [(200, ESTATES, "Bearer"), (401, "http://127.0.0.1:1/", "Bearer"), (401, ESTATES, "Basic")],
+    ids=["no 401", "elsewhere", "no token"],
+)
+def test_heed_tells_what_another_token_does_not_mend(
+    status: int, url: str, scheme: str, sandbox: Sandbox
+) -> None:
+    """What is no 401, of another origin, or of no token of ours; it drops nothing."""
+    source = source_of(sandbox)
+    token = source.get_token()
+    sent = httpx.Request(
+        "GET",
+        httpx.URL(sandbox.base_url).join(url),
+        headers={"Authorization": f"{scheme} {token.value}"},
+    )
+    assert setle.BearerAuth(source).heed(httpx.Response(status, request=sent)) is False
+    assert source.current_token() == token
+
+
 def test_a_401_after_a_redirect_within_the_origin_counts(api: Api, sandbox: Sandbox) -> None:
     """The token went along, so its rejection means what it says."""
     api.source.get_token()
