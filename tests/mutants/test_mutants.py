@@ -1,0 +1,43 @@
+"""What `make mutants` does, in short."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.mutations import CORE, changes_of
+from tests.mutants.report import explanations
+from tests.mutants.tree import copied
+from tests.mutants.worker import Worker
+
+NEEDED = (
+    "generated",
+    "wrapper",
+    "pyproject.toml",
+    "tests/conftest.py",
+    "tests/support",
+    "tests/mutants",
+)
+
+
+def test_what_is_explained_is_there() -> None:
+    """Each line of which a change may live is in the code as it is."""
+    for one in explanations():
+        code = (CORE / one.module).read_text("utf-8")
+        assert one.line in " ".join(code.split()), one.line
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_a_mutant_is_killed(tmp_path: Path) -> None:
+    """The tests of a module find what is changed in it, and fail for nothing else."""
+    test = "tests/core/test_time.py"
+    copied(tmp_path / "tree", *NEEDED, test)
+    module = CORE / "_time.py"
+    mutant = next(
+        one for one in changes_of(module) if one.after == "return lifetime + margin(lifetime)"
+    )
+    with Worker(tmp_path / "tree") as worker:
+        outcomes = [
+            worker.run(str(module), source, [f"{test}::test_points[1.0-0.95-0.85-0.9]"], 300.0)
+            for source in (module.read_text(), mutant.source(module.read_text()))
+        ]
+    assert [outcome.killed for outcome in outcomes] == [False, True]
