@@ -12,7 +12,7 @@ UV     := $(VENV)-uv/bin/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo token test chaos soak faults fuzz races test-free-threaded test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers proof fleet build licenses release lock clean
+.PHONY: help setup demo token test chaos soak faults fuzz races test-free-threaded mutants test-lowest test-wheel check lint format types imports docs vendor generate check-generated diff bench load peers proof fleet build licenses release lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ RUN_RACES = -m pytest --quiet -p tests.races --dist each --tx '4*popen' --timeou
 
 races: $(READY) ## Run what threads do 500 times over, changing places each microsecond; takes an hour
 	$(BIN)/python $(RUN_RACES)
+
+mutants: $(READY) ## Change the core in 3,000 places, one at a time, and see whether the tests notice; takes an hour
+	$(BIN)/python -m tests.mutants --write docs/mutants.md
 
 # Shared by what installs in environments of its own. It fetches no Python by itself.
 export UV_PYTHON_DOWNLOADS := never
@@ -195,5 +198,5 @@ lock: $(UV) ## Pin the newest allowed versions, with hashes
 	$(COMPILE) --extra sandbox --group peers pyproject.toml -o requirements-peers.lock
 
 clean: ## Remove everything `make` built
-	rm -rf $(VENV) $(VENV)-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist site
+	rm -rf $(VENV) $(VENV)-* .coverage* .hypothesis .mutants .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist site
 	find . -name __pycache__ -prune -exec rm -rf {} +
