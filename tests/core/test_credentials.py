@@ -74,7 +74,7 @@ def source_of(credentials: Any, sandbox: Sandbox) -> setle.TokenSource:
     )
 
 
-@pytest.mark.parametrize("value", ["a", "a b", "a:b=c/d+e~", '"\\', SECRET])
+@pytest.mark.parametrize("value", ["a", "a b", "XaX", "a:b=c/d+e~", '"\\', SECRET])
 def test_good_value(value: str) -> None:
     """Whatever a header can carry unchanged is taken as it is."""
     credentials = setle.ClientCredentials(value, value)
@@ -251,7 +251,7 @@ def test_unreadable_secret_file(
     saw("ConfigurationError", naming(message, "SETLE_CLIENT_SECRET_FILE"), shown(message))
 
 
-@pytest.mark.parametrize("path", ["/run/secrets/setle", "secrets/setle"])
+@pytest.mark.parametrize("path", ["/run/secrets/setle", "secrets/setle", "secrets\\setle"])
 def test_path_of_an_unreadable_secret_file(path: str, env: Callable[[str, object], None]) -> None:
     """What is a path is shown, so that the file that is missing can be put there."""
     env("SETLE_CLIENT_ID", ID)

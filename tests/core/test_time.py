@@ -111,6 +111,14 @@ def test_delays_double(clock: Clock) -> None:
     assert delays(clock, BackOff(), 9) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
+def test_failures_at_one_instant_count(clock: Clock) -> None:
+    """The next delay begins where the one before did, if no time has passed, and is longer."""
+    back_off = BackOff()
+    for delay in (1, 2, 4):
+        back_off.begin()
+        assert back_off.left == delay
+
+
 def test_a_delay_counts_down(clock: Clock) -> None:
     """What is left of a delay is told to the second, and never less than none."""
     back_off = BackOff()
