@@ -534,6 +534,21 @@ def test_authority(place: str, tls_sandbox: Sandbox, authority: trustme.CA) -> N
     assert tls_sandbox.token_requests == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+def test_tls_settings_are_loaded_once(
+    tls_sandbox: Sandbox, authority: trustme.CA, tmp_path: Path
+) -> None:
+    """API calls share them with token requests: the files may be gone by the first call."""
+    root, cert = tmp_path / "root.pem", tmp_path / "client.pem"
+    authority.cert_pem.write_to_path(str(root))
+    authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(str(cert))
+    with connected(tls_sandbox, verify_ssl=str(root), httpx_args={"cert": str(cert)}) as client:
+        root.unlink()
+        cert.unlink()
+        assert estates(client).status_code == 200
+        assert asyncio.run(_get_async(client)) == 200
+
+
 async def _get_async(client: setle_api.AuthenticatedClient) -> int:
     async with client.get_async_httpx_client() as connection:
         return (await connection.get(ESTATES)).status_code

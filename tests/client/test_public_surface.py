@@ -1,9 +1,11 @@
 """What `import setle` offers, and what it costs."""
 
 import ast
+import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,24 @@ def test_name(name: str) -> None:
     assert value.__name__ == name
     assert value.__doc__
     assert value.__module__.partition(".")[0] == "setle"
+
+
+@pytest.mark.parametrize(
+    ("function", "defaults"),
+    [
+        (setle.connect, {"timeout": 30.0, "token_timeout": 15.0, "verify_ssl": True}),
+        (setle.TokenSource, {"timeout": 15.0, "verify_ssl": True}),
+        (setle.RedisTokenStore, {"prefix": "setle", "lease": 6.0}),
+        (setle.RedisTokenStore.from_url, {"prefix": "setle", "lease": 6.0}),
+    ],
+)
+def test_defaults(function: Callable[..., object], defaults: dict[str, object]) -> None:
+    """What is not given is what the documentation says; all else is None."""
+    given = inspect.signature(function).parameters.values()
+    seen = {
+        one.name: one.default for one in given if one.default not in {None, inspect.Parameter.empty}
+    }
+    assert seen == defaults
 
 
 def test_completion() -> None:
