@@ -273,6 +273,14 @@ def test_answer_of_exactly_one_mebibyte(setle_sandbox: Sandbox) -> None:
     assert source_of(setle_sandbox).get_token().value == "a-token"
 
 
+def test_answer_larger_than_one_mebibyte(setle_sandbox: Sandbox) -> None:
+    """One byte more is too much."""
+    content = Answer(json=GOOD).content
+    setle_sandbox.script_token(raw(content.ljust((1 << 20) + 1)))
+    with pytest.raises(UNUSABLE, match="answer is larger than 1 MiB"):
+        source_of(setle_sandbox).get_token()
+
+
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just(f"not {SECRET}")
 )
@@ -335,6 +343,20 @@ def test_retry_that_helps(status: int, setle_sandbox: Sandbox) -> None:
     token = source_of(setle_sandbox).get_token()
     assert setle_sandbox.token_requests == 3
     saw(named(token), asked(setle_sandbox))
+
+
+def test_pauses_are_drawn(setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From nothing up to half a second before the second attempt, and a second before the third."""
+    longest = []
+
+    def drawn(least: float, most: float) -> float:
+        longest.extend([most] * (least == 0))
+        return least
+
+    monkeypatch.setattr(random, "uniform", drawn)
+    setle_sandbox.script_token(Answer(503), Answer(503))
+    source_of(setle_sandbox).get_token()
+    assert longest == [0.5, 1.0]
 
 
 def test_retry_after_is_waited_for(setle_sandbox: Sandbox) -> None:

@@ -26,6 +26,7 @@ def refused(base_url: str | None) -> str:
         ("https://public-api.setle.app/", "https://public-api.setle.app"),
         ("https://Public-API.Setle.App:443", "https://public-api.setle.app"),
         ("https://gateway.example:8443/setle/", "https://gateway.example:8443/setle"),
+        ("https://gateway.example/X", "https://gateway.example/X"),
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
         ("http://localhost:8000", "http://localhost:8000"),
         ("http://LOCALHOST", "http://localhost"),
