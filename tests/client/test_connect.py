@@ -402,6 +402,14 @@ def test_bad_variable(name: str, value: str, problem: str, monkeypatch: pytest.M
         setle.connect(setle.ClientCredentials("id", "secret"), store=setle.MemoryTokenStore())
 
 
+def test_bad_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several proxies any may be the one, so all are named."""
+    for name in ("ALL_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "ftp://127.0.0.1:9")
+    with pytest.raises(setle.ConfigurationError, match=r"^(ALL|HTTPS)_PROXY or (ALL|HTTPS)_PROXY "):
+        setle.connect(setle.ClientCredentials("id", "secret"), store=setle.MemoryTokenStore())
+
+
 @pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:9"])
 def test_an_argument_that_httpx_does_not_know(
     proxy: str | None, setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
@@ -577,6 +585,19 @@ def test_authority_in_a_file(
     authority.cert_pem.write_to_path(str(pem))
     with connected(tls_sandbox, verify_ssl=named_by(pem)) as client:
         assert estates(client).status_code == 200
+
+
+def test_a_folder_without_authorities(
+    tls_sandbox: Sandbox, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever names a folder trusts what is in there, and not what the environment names."""
+    pem, folder = tmp_path / "authority.pem", tmp_path / "empty"
+    authority.cert_pem.write_to_path(str(pem))
+    folder.mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    failed = pytest.raises(setle.TokenUnavailableError, match="CERTIFICATE_VERIFY_FAILED")
+    with connected(tls_sandbox, verify_ssl=str(folder)) as client, failed:
+        estates(client)
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
