@@ -281,6 +281,16 @@ def test_with_headers_leaves_the_original_alone(connect: Connect, sandbox: Sandb
     assert sandbox.token_requests == 2
 
 
+def test_derived_clients_add_up(connect: Connect) -> None:
+    """Each has what the one before had, but for what it was made with; a name has one spelling."""
+    first = connect().with_headers({"X-Tenant": "1", "X-Trace": "7"}).with_cookies({"a": "1"})
+    second = first.with_headers({"x-tenant": "2"}).with_cookies({"b": "2"})
+    sent = World("sync").call(second).request.headers
+    assert sent.get_list("X-Tenant") == ["2"]
+    assert (sent["X-Trace"], sent["Cookie"]) == ("7", "a=1; b=2")
+    second.get_httpx_client().close()
+
+
 def test_with_headers_leaves_an_httpx_client_that_was_set_alone(connect: Connect) -> None:
     """The user's own client stays what it is, and stays the original's."""
     client = connect()
