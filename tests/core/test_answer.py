@@ -234,3 +234,17 @@ def test_any_fields(access_token: Any, expires_in: Any, token_type: Any) -> None
     assert not (isinstance(access_token, str) and len(access_token) > 9) or (
         access_token not in str(problem)
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "text"),
+    [
+        (401, ["one", "two"], "Setle refused the client credentials (status 401: one; two);"),
+        (503, "busy", "the token endpoint is unavailable (status 503: busy);"),
+        (503, None, "the token endpoint is unavailable (status 503);"),
+        (404, None, "the token endpoint gave no token (status 404);"),
+    ],
+)
+def test_what_is_said_of_a_failure(status: int, message: object, text: str) -> None:
+    """What it comes to, the status, and what the answer says, if it says anything."""
+    assert str(failed(status, json.dumps({"message": message}))).startswith(text)

@@ -13,6 +13,7 @@ import attrs
 import pytest
 
 import setle
+from setle._credentials import Environment
 from setle.testing import Sandbox
 from tests.support import Clock
 from tests.support.faults import asked, fault, named, naming, saw, times, yes
@@ -258,6 +259,12 @@ def test_path_of_an_unreadable_secret_file(path: str, env: Callable[[str, object
     env("SETLE_CLIENT_SECRET_FILE", path)
     message = refused(setle.ClientCredentials.from_env)
     assert f"SETLE_CLIENT_SECRET_FILE names ({path}) cannot be read: No such file" in message
+
+
+def test_the_environment_shows_no_secret(env: Callable[[str, object], None]) -> None:
+    """Nor does what a client remembers of it."""
+    env("SETLE_CLIENT_SECRET", SECRET)
+    assert SECRET not in repr(Environment.read())
 
 
 def test_both_set(tmp_path: Path, env: Callable[[str, object], None]) -> None:
