@@ -1,6 +1,7 @@
 """What the token endpoint's answers mean, tried without a server."""
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -47,6 +48,19 @@ def test_retry_after(value: str, seconds: float, monkeypatch: pytest.MonkeyPatch
     """Retry-After is read as seconds and as each form of an HTTP date, and bounded."""
     monkeypatch.setattr(_time, "wall", lambda: NOON)
     assert failed(503, headers={"Retry-After": value}).retry_after == seconds
+
+
+def test_a_date_is_read_as_gmt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the machine is."""
+    monkeypatch.setattr(_time, "wall", lambda: NOON)
+    monkeypatch.setenv("TZ", "XXX+5")
+    time.tzset()
+    try:
+        later = failed(503, headers={"Retry-After": "Tue, 01 Jan 2030 12:02:00 GMT"}).retry_after
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert later == 120.0
 
 
 @fault(

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import setle
 from setle.testing import Sandbox
-from tests.support import credentials_of
+from tests.support import credentials_of, source_of
 from tests.support.faults import fault, named, naming, saw
 from tests.support.worlds import ESTATES, World, connect_to
 
@@ -50,6 +51,39 @@ def test_a_server_that_never_answers() -> None:
         port = listener.getsockname()[1]
         with pytest.raises(setle.TokenUnavailableError, match=rf"127\.0\.0\.1:{port}"):
             source_for(f"http://127.0.0.1:{port}", timeout=0.5).get_token()
+
+
+class Broken(httpx.BaseTransport):
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("broken")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "place"),
+    [
+        ("http://localhost", "localhost:80"),
+        ("https://setle.example", "setle.example:443"),
+        ("https://setle.example:8443", "setle.example:8443"),
+    ],
+)
+def test_a_port_is_named_though_it_was_not_given(base_url: str, place: str) -> None:
+    """That of the scheme."""
+    with pytest.raises(setle.TokenUnavailableError, match=rf" {place} "):
+        source_for(base_url, httpx_args={"transport": Broken()}).get_token()
+
+
+def test_plain_http_needs_no_authorities(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says of them, no token request of a sandbox looks at it."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/authorities.pem")
+    source_of(sandbox).get_token()
+    assert sandbox.token_requests == 1
+
+
+def test_a_mount_that_httpx_does_not_understand() -> None:
+    """The argument is named, and httpx's own words may hold a password."""
+    problem = r"^httpx_args holds what httpx cannot use$"
+    with pytest.raises(setle.ConfigurationError, match=problem):
+        source_for("http://127.0.0.1:1", httpx_args={"mounts": {"example.com": None}})
 
 
 def test_an_ipv6_host_is_named_as_in_a_url() -> None:
