@@ -125,8 +125,6 @@ class BackOff:
     Forgets how often that was once it has been over for another 60 seconds.
     """
 
-    __slots__ = ("_count", "_since", "_until")
-
     def __init__(self) -> None:
         self.clear()
 

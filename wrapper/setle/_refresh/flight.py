@@ -87,7 +87,6 @@ class Flight:
         self.has_ended = True
         for wake in self._wakes.values():
             wake()
-        self._wakes.clear()
 
     def break_off(self) -> None:
         """Close its connections, in another thread: a transport of the user's may hang in there."""
