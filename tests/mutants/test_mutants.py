@@ -10,6 +10,8 @@ from tests.mutants.tree import copied
 from tests.mutants.worker import Worker
 
 NEEDED = (
+    "benchmarks",
+    "docs/faults.md",
     "generated",
     "wrapper",
     "pyproject.toml",

@@ -32,9 +32,10 @@ def forked(run: Callable[[], object], *, measured: bool = False) -> Callable[[],
         except BaseException as error:  # noqa: BLE001 - the child must not return to pytest
             said = repr(error)
         os.write(writing, said.encode())
-        if measured and (measuring := coverage.Coverage.current()):
-            measuring.stop()
-            measuring.save()
+        with suppress(Exception):  # who is somebody else by now may not write here
+            if measured and (measuring := coverage.Coverage.current()):
+                measuring.stop()
+                measuring.save()
         posix._exit(0)  # not the one of coverage, which saves what the parent has measured, too
     os.close(writing)
 
