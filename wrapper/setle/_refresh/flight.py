@@ -22,6 +22,7 @@ from .._loops import call_in, running_loop
 from .._time import Deadline, now
 from .._token import AccessToken
 from ..stores.tolerant import Visit
+from .uwsgi import threads_stand_still
 
 if TYPE_CHECKING:
     from .state import KeyState
@@ -119,7 +120,9 @@ class Flight:
     def _until_look(self, limit: float) -> float:
         looks = [limit, self.deadline.left, self.patience - self.store.spent]
         usable = self.state.held.token.end.seconds_after(now())
-        if usable > 0:  # rather used than waited to death for another one
+        # Rather used than waited to death for another one. Where threads stand still, whoever went
+        # on would leave the refresh behind, with the lock in hand.
+        if usable > 0 and not threads_stand_still():
             looks.append(usable / 2)
         # Another 10 ms, so that what is looked for has come to pass by then.
         return max(0.0, min(looks)) + 0.01
