@@ -48,7 +48,7 @@ def _stopped_in_early_refresh(
             time.sleep(0.001)
         return "no other token"
 
-    outcome = forked(call)
+    outcome = forked(call, measured=True)
     child = int(os.read(reading, 20))
     os.close(reading)
     os.close(writing)

@@ -36,7 +36,7 @@ _inside: set[object] = set()  # threads that hold the mutex, or are about to tak
 _forking: set[int] = set()
 
 
-def _begin_in_child() -> None:
+def _begin_in_child() -> None:  # pragma: no cover - before a child is measured
     _forks.append(None)
     _forking.clear()
 

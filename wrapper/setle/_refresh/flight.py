@@ -5,7 +5,6 @@ Any number of threads, tasks and event loops wait for it; each may stop waiting 
 the others noticing, and none of them has to be there when it ends.
 """
 
-import sys
 import threading
 from _thread import start_new_thread
 from collections.abc import Callable
@@ -139,7 +138,6 @@ class Flight:
         return TokenUnavailableError(text)
 
 
-def _call_quietly(close: Callable[[], object]) -> None:
-    sys.settrace(threading.gettrace())  # as in a refresh
+def _call_quietly(close: Callable[[], object]) -> None:  # pragma: no cover - not traced
     with suppress(Exception):  # whatever it was in the middle of
         close()
