@@ -177,8 +177,8 @@ async def test_it_works_without_the_task_group_machinery(
 
 
 def test_loops_and_threads_share_one_refresh(sandbox: Sandbox) -> None:
-    """Two asyncio loops, a trio loop and plain threads wait for the same request."""
-    source = source_of(sandbox)
+    """Two asyncio loops, two of trio and plain threads wait for one request, which wakes them."""
+    source = source_of(sandbox, timeout=300.0)  # who is not woken looks after 100 s only
     tokens = []
     barrier = threading.Barrier(6)
 
