@@ -290,6 +290,40 @@ def test_what_was_asked_in_vain_is_told_once_however_many_call(
     assert levels == ["INFO", "DEBUG"]
     assert sandbox.token_requests == 1
     assert "Setle refused the client credentials" in records[0].getMessage()
+    assert records[0].getMessage().endswith("; not asked again for 30 s")
+
+
+def test_a_lock_that_others_have_is_named(
+    sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
+) -> None:
+    """By the store's class, and with what comes of it."""
+    lock_taken(sandbox, clock)
+    join_refreshes()
+    [held] = told(records, "lock_held")
+    assert held["store"] == "Taken"
+    text = "Taken.lock has been held by another process all the while; asking without"
+    assert text in [record.getMessage() for record in records]
+
+
+def test_what_listens_to_the_log_and_fails_costs_nothing(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A filter is foreign code, and logging passes on what it raises."""
+
+    def fail(record: logging.LogRecord) -> bool:
+        raise LookupError
+
+    source = source_of(sandbox)
+    token = source.get_token()
+    join_refreshes()
+    caplog.set_level(logging.INFO, "setle")
+    logger = logging.getLogger("setle")
+    logger.addFilter(fail)
+    try:
+        source.invalidate(token)
+    finally:
+        logger.removeFilter(fail)
+    assert source.current_token() is None
 
 
 def test_trouble_with_a_store_is_told_once(
