@@ -136,6 +136,16 @@ def test_who_leaves_a_client_cuts_nobody_off(
         assert status.result() == 200
 
 
+def test_who_leaves_a_derived_client_closes_it(connect: Connect) -> None:
+    """It has connections of its own, whoever has entered the one that it was made of."""
+    with connect() as client:
+        with client.with_headers({"X": "1"}) as derived:
+            http = derived.get_httpx_client()
+            http.get(ESTATES).raise_for_status()
+        assert http.is_closed
+        assert not client.get_httpx_client().is_closed
+
+
 @needs_fork
 def test_a_child_that_was_forked_in_a_with_block_leaves_it(connect: Connect) -> None:
     """It has never entered that block itself, and leaves its parent's connections alone."""
@@ -367,6 +377,28 @@ def test_an_httpx_client_of_another_loop_says_so(connect: Connect) -> None:
 
     asyncio.run(main())
     assert len(outcome) == 1
+
+
+def test_a_loop_does_not_notice_that_another_one_begins(connect: Connect) -> None:
+    """It is asked whether it still lives, and nothing comes of that."""
+    client = connect()
+    troubles: list[object] = []
+
+    async def use() -> None:
+        async with client:
+            client.get_async_httpx_client()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
+        async with client:
+            http = client.get_async_httpx_client()
+            await asyncio.to_thread(asyncio.run, use())
+            await asyncio.sleep(0)
+            assert client.get_async_httpx_client() is http
+
+    asyncio.run(main())
+    assert troubles == []
 
 
 def test_loops_that_have_ended_leave_nothing_behind(connect: Connect) -> None:
