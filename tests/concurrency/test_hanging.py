@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import anyio
 import httpx
@@ -218,6 +219,49 @@ def test_a_transport_that_hangs_as_it_is_closed_holds_up_nobody(
     source_of(sandbox).get_token()
     assert time.monotonic() - began < 10
     assert sandbox.token_requests == 1
+
+
+@pytest.mark.parametrize("there_are_threads", [True, False])
+def test_what_cannot_be_closed_at_the_deadline_says_so_to_nobody(
+    sandbox: Sandbox,
+    release: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    there_are_threads: bool,
+) -> None:
+    """It was given up; and without a thread to close it in, it ends by itself some time."""
+    tried, failed = threading.Event(), list[object]()
+    monkeypatch.setattr(sys, "unraisablehook", failed.append)
+
+    class Hanging(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            release.wait(30)
+            return super().handle_request(request)
+
+        def close(self) -> None:
+            super().close()
+            if not release.is_set():
+                tried.set()
+                raise OSError
+
+    def start(*_: object) -> NoReturn:
+        tried.set()
+        raise RuntimeError("can't start new thread")
+
+    source = setle.TokenSource(
+        credentials_of(sandbox),
+        base_url=sandbox.base_url,
+        store=setle.MemoryTokenStore(),
+        timeout=0.2,
+        httpx_args={"transport": Hanging},
+    )
+    if not there_are_threads:
+        monkeypatch.setattr("setle._refresh.flight.start_new_thread", start)
+    with pytest.raises(setle.TokenUnavailableError, match="gave no answer"):
+        source.get_token()
+    assert tried.wait(10)
+    release.set()
+    join_refreshes()
+    assert failed == []
 
 
 def test_a_hasty_waiter_leaves_a_patient_refresh_alone(sandbox: Sandbox) -> None:
