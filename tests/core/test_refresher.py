@@ -54,6 +54,20 @@ def test_a_refresh_looks_locks_looks_again_asks_and_saves(sandbox: Sandbox) -> N
     assert store.done == ["load", "lock", "load", "extend", "save", "unlock"]
 
 
+def test_a_store_is_asked_for_nothing_until_there_is_a_key(sandbox: Sandbox) -> None:
+    """Nobody knows of a callable whose credentials it returns before it has."""
+    keys: list[str] = []
+
+    class Listening(setle.MemoryTokenStore):
+        def load(self, key: str) -> setle.AccessToken | None:
+            keys.append(key)
+            return super().load(key)
+
+    credentials = credentials_of(sandbox)
+    source_of(sandbox, credentials=lambda: credentials, store=Listening()).get_token()
+    assert {*keys} == {credentials.key(sandbox.base_url)}
+
+
 def test_what_the_store_holds_is_used_without_lock_or_request(sandbox: Sandbox) -> None:
     """A second process pays with one look."""
     store = Recording()

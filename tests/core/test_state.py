@@ -232,6 +232,45 @@ def test_a_callable_that_changes_leads_to_the_other_state(sandbox: Sandbox, cloc
     assert sandbox.token_requests == 2
 
 
+def test_a_callable_that_changes_leads_to_a_token_that_is_there(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """The old secret's token, though it lasts for another moment, takes no newer one's place."""
+
+    class Forgetful(setle.MemoryTokenStore):
+        def load(self, key: str) -> None:
+            return None
+
+    store = Forgetful()
+    current = credentials_of(sandbox)
+    source = source_of(sandbox, credentials=lambda: current, store=store)
+    source.get_token()
+    sandbox.rotate_secret()
+    current = credentials_of(sandbox)
+    clock.go_on(1800)
+    theirs = source_of(sandbox, store=store).get_token()
+    clock.go_on(1780)
+    assert source.get_token() == theirs
+    assert sandbox.token_requests == 2
+
+
+def test_a_callable_that_changes_back_is_followed(sandbox: Sandbox) -> None:
+    """No refresh that has moved on is waited for in the state that it came from."""
+    values = ["t0", "t1", "t2"]
+    for value in values:
+        grant = {"access_token": value, "expires_in": 3600, "token_type": "Bearer"}
+        sandbox.script_token(Answer(json=grant))
+    secret = ""
+    source = source_of(
+        sandbox, credentials=lambda: setle.ClientCredentials("id", secret), timeout=2.0
+    )
+    tokens = []
+    for secret in ("one", "two", "one"):  # noqa: B007 - the callable reads it
+        tokens.append(source.get_token())
+        source.invalidate(tokens[-1])
+    assert [token.value for token in tokens] == values
+
+
 def test_callables_that_lead_to_one_key_at_once_ask_once(sandbox: Sandbox) -> None:
     """Only when they have answered it shows that their refreshes are one."""
     store = setle.MemoryTokenStore()
