@@ -197,12 +197,12 @@ def test_a_token_loaded_long_before_its_window_is_held_as_any_other() -> None:
 def test_a_token_loaded_in_its_window_is_refreshed_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not at once, as a short job would, and not by all at the same instant."""
     noon = held_token().token
-    monkeypatch.setattr(_time, "monotonic", lambda: 1054.5)
-    monkeypatch.setattr(_time, "wall", lambda: NOON.timestamp() + 54.5)
+    monkeypatch.setattr(_time, "monotonic", lambda: 1053.5)
+    monkeypatch.setattr(_time, "wall", lambda: NOON.timestamp() + 53.5)
     instants = [HeldToken.drawn(noon, 1, quiet=1.5).refresh_monotonic - 1000.0 for _ in range(200)]
-    assert min(instants) >= 56.0 - 1e-6
+    assert min(instants) >= 55.0 - 1e-6
     assert max(instants) <= 57.0 + 1e-6
-    assert max(instants) - min(instants) > 0.5
+    assert max(instants) - min(instants) > 1.5
 
 
 def test_a_token_loaded_just_before_it_is_stale_is_not_refreshed_early(
@@ -233,7 +233,7 @@ def test_resting_without_a_failure_ends_at_the_stale_point() -> None:
     assert held.resting(10, until_end=False).refresh_monotonic == moment(10).monotonic
 
 
-@pytest.mark.parametrize(("ahead", "counts"), [(0.0, False), (2.9, False), (3.1, True)])
+@pytest.mark.parametrize(("ahead", "counts"), [(0.0, False), (3.0, False), (3.1, True)])
 def test_a_token_from_the_future(ahead: float, counts: bool) -> None:
     """Clocks differ by a little; what was issued later than that was issued by another clock."""
     assert token(expires_at=NOON + timedelta(seconds=60 + ahead)).is_from_the_future() is counts
