@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import os
+import posix
 import pwd
 import resource
 import signal
@@ -707,6 +708,87 @@ def test_left_behind_files_are_cleared(store: setle.FileTokenStore, folder: Path
     assert loaded is not None
     assert loaded.value == "new"
     saw(f"cleared: {yes(not left.exists())}", f"another file cleared: {yes(not other.exists())}")
+
+
+def test_a_killed_save_is_cleared_by_the_next_one(
+    store: setle.FileTokenStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process leaves that dies just before it would rename is known by its name."""
+
+    def killed() -> None:
+        monkeypatch.setattr(Path, "replace", lambda *_: posix._exit(0))
+        store.save(KEY, token())
+
+    forked(killed)()
+    assert len(list(folder.iterdir())) == 1
+    store.save(KEY, token())
+    assert [path.name for path in folder.iterdir()] == [f"{KEY}.json"]
+
+
+def test_what_another_process_cleared_meanwhile_is_not_missed(
+    store: setle.FileTokenStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what was left behind, nor the own file of a save that took too long."""
+    gone = folder / f"{KEY}.gone.new"
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
+    store.save(KEY, token())
+    replace = Path.replace
+
+    def late(aside: Path, target: Path) -> Path:
+        aside.unlink()
+        return replace(aside, target)
+
+    monkeypatch.setattr(Path, "replace", late)
+    with pytest.raises(FileNotFoundError) as caught:
+        store.save(KEY, token("new"))
+    assert caught.value.filename == folder / f"{KEY}.json"
+
+
+def test_a_folder_that_another_process_makes_meanwhile_will_do(
+    store: setle.FileTokenStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at it and the making."""
+    exists = Path.exists
+
+    def make_then(path: Path) -> bool:
+        there = exists(path)
+        if path == folder:
+            path.mkdir(exist_ok=True)
+        return there
+
+    monkeypatch.setattr(Path, "exists", make_then)
+    store.save(KEY, token())
+    assert mode(folder) == 0o700
+
+
+def test_errors_are_those_of_the_system(store: setle.FileTokenStore, folder: Path) -> None:
+    """Who uses a store without a source can tell them apart by number and file."""
+    store.save(KEY, token())
+    path = folder / f"{KEY}.json"
+    path.write_text("none")
+    with pytest.raises(OSError, match="it holds no token") as caught:
+        store.load(KEY)
+    assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, path)
+    folder.chmod(0o777)
+    with pytest.raises(PermissionError, match="others may write to it"):
+        store.save(KEY, token())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_folders_of_somebody_else(
+    store: setle.FileTokenStore, folder: Path, tmp_path: Path
+) -> None:
+    """Both the folder itself and the one that it would be made in are refused by name."""
+    os.chown(tmp_path, NOBODY, NOBODY)
+    with pytest.raises(PermissionError, match="it belongs to somebody else") as caught:
+        store.save(KEY, token())
+    assert caught.value.filename == tmp_path
+    os.chown(tmp_path, 0, 0)
+    store.save(KEY, token())
+    os.chown(folder, NOBODY, NOBODY)
+    with pytest.raises(PermissionError, match="it belongs to somebody else") as caught:
+        store.save(KEY, token())
+    assert caught.value.filename == folder
 
 
 # The lock.
