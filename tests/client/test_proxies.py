@@ -182,6 +182,17 @@ def test_loopback_is_reached_directly_beside_mounts(
     assert proxy.got == []
 
 
+@pytest.mark.parametrize("make", [setle.connect, setle.TokenSource])
+def test_a_mount_without_a_scheme_is_refused(sandbox: Sandbox, make: Callable[..., object]) -> None:
+    """As httpx does, which knows no other pattern."""
+    with pytest.raises(setle.ConfigurationError, match="httpx_args holds what httpx cannot use"):
+        make(
+            credentials_of(sandbox),
+            base_url=sandbox.base_url,
+            httpx_args={"mounts": {"setle.example": None}},
+        )
+
+
 @pytest.mark.parametrize("pattern", ["http://", "all://", "all://127.0.0.1", "http://127.0.0.1"])
 def test_a_transport_mounted_for_loopback_is_taken(
     world: World, connect: Connect, sandbox: Sandbox, pattern: str

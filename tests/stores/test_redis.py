@@ -430,6 +430,18 @@ def test_a_url_in_place_of_a_client() -> None:
     assert "p4ssw0rd" not in f"{caught.value}{held}"
 
 
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("unix://user:s3cret@/run/valkey.sock", "/run/valkey.sock"),
+        ("redis://user:s3cret@cache.example:6380", "cache.example:6380"),
+    ],
+)
+def test_place(url: str, place: str) -> None:
+    """Errors name the socket, or host and port, and no password."""
+    assert setle.RedisTokenStore.from_url(url).place == place
+
+
 @fault(
     "Configuration", "a Redis URL, and redis-py is not installed", "the extra to install is named"
 )
