@@ -10,7 +10,7 @@ import pytest
 
 import setle
 from setle.testing import Answer, Sandbox
-from tests.support import credentials_of, join_refreshes, source_of
+from tests.support import Clock, credentials_of, join_refreshes, source_of
 from tests.support.faults import asked, fault, named, saw, times
 from tests.support.raw import RawEndpoint, drip, token_answer
 
@@ -45,6 +45,22 @@ def test_a_body_may_drip(sandbox: Sandbox) -> None:
     sandbox.script_token(Answer(json=grant, drip=0.015))
     assert source_of(sandbox, timeout=3.0).get_token().value == "a-token"
     assert sandbox.token_requests == 1
+
+
+def test_a_body_that_nobody_waits_for_ends_at_the_deadline(
+    sandbox: Sandbox, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An early refresh that drips has no caller who would cut it off."""
+    source = source_of(sandbox, timeout=0.5)
+    source.get_token()
+    grant = {"access_token": "a-token", "expires_in": 3600, "token_type": "Bearer"}
+    sandbox.script_token(Answer(json=grant, drip=0.2))
+    clock.go_on(3600 - 31)
+    began = time.monotonic()
+    source.get_token()
+    join_refreshes()
+    assert time.monotonic() - began < 5  # the body would take 16 s
+    assert "(ReadTimeout: the answer came too slowly)" in caplog.text
 
 
 @pytest.mark.parametrize("status", [100, 102])
