@@ -164,7 +164,7 @@ def test_a_folder_of_authorities_that_is_not_there(
         path.write_text("")
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setenv("SSL_CERT_DIR", str(path))
-    with pytest.raises(setle.ConfigurationError, match="SSL_CERT_DIR"):
+    with pytest.raises(setle.ConfigurationError, match=r"SSL_CERT_DIR.*no such folder"):
         make(CREDENTIALS)
 
 
@@ -176,6 +176,20 @@ def test_one_of_several_folders_of_authorities_will_do(
     monkeypatch.setenv("SSL_CERT_DIR", f"/nowhere{os.pathsep}{tmp_path}")
     make(CREDENTIALS)
     monkeypatch.delenv("SSL_CERT_FILE")
+    make(CREDENTIALS)
+
+
+@makes
+def test_a_folder_of_authorities_that_nobody_looks_into(
+    make: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside SSL_CERT_FILE, with trust_env=False, without verification, or as there is none."""
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    make(CREDENTIALS)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    make(CREDENTIALS, httpx_args={"trust_env": False})
+    make(CREDENTIALS, verify_ssl=False)
+    monkeypatch.delenv("SSL_CERT_DIR")
     make(CREDENTIALS)
 
 
