@@ -189,7 +189,9 @@ def test_unknown_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert name not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["file", "file:tokens", "redis://127.0.0.1:1", "unix:///no"])
+@pytest.mark.parametrize(
+    "name", ["file", "file:tokens", "redis://127.0.0.1:1", "rediss://127.0.0.1:1", "unix:///no"]
+)
 def test_one_store_for_all_who_name_it(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
