@@ -7,7 +7,6 @@ and tried first the next time.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import queue
@@ -25,6 +24,7 @@ from tests.mutants.baseline import Baseline, measured
 from tests.mutants.mutations import Mutant, modules, mutants_of
 from tests.mutants.report import Result, page, problems, rewrite, told
 from tests.mutants.tree import copied, imported
+from tests.mutants.versions import version_of
 from tests.mutants.worker import Outcome, Worker
 
 FOLDER = Path(".mutants").absolute()
@@ -50,9 +50,9 @@ class Hunt:
         self._known: dict[tuple[str, str], Outcome] = {}
         if KNOWN.exists():
             for line in KNOWN.read_text().splitlines():
-                place, mutant, digest, outcome = json.loads(line)
+                place, mutant, version, outcome = json.loads(line)
                 self._note(place, mutant, outcome["by"])
-                self._known[mutant, digest] = Outcome(**outcome)
+                self._known[mutant, version] = Outcome(**outcome)
 
     def _note(self, place: str, mutant: str, test: str) -> None:
         if test in self._baseline.seconds:
@@ -61,8 +61,8 @@ class Hunt:
             lately[:] = [test, *(other for other in lately if other != test)][:6]
 
     def known(self, mutant: Mutant) -> Outcome | None:
-        """Return what came of *mutant* before, with the module as it is."""
-        return self._known.get((mutant.key, _digest(mutant)))
+        """Return what came of *mutant* before, with the function as it is."""
+        return self._known.get((mutant.key, _version(mutant)))
 
     @contextmanager
     def working(self, jobs: int) -> Iterator[None]:
@@ -96,7 +96,7 @@ class Hunt:
         if not control:
             self._note(mutant.place, mutant.key, outcome.by)
             with KNOWN.open("a") as file:  # at once, as it takes long to find out
-                noted = [mutant.place, mutant.key, _digest(mutant), attrs.asdict(outcome)]
+                noted = [mutant.place, mutant.key, _version(mutant), attrs.asdict(outcome)]
                 file.write(json.dumps(noted) + "\n")
         return outcome
 
@@ -127,8 +127,8 @@ class Hunt:
         )
 
 
-def _digest(mutant: Mutant) -> str:
-    return hashlib.sha256(Path(mutant.path).read_bytes()).hexdigest()[:16]
+def _version(mutant: Mutant) -> str:
+    return version_of(Path(mutant.path).read_text(), mutant.function)
 
 
 def main() -> int:

@@ -28,7 +28,7 @@ class Result:
         mutant: The mutant.
         outcome: What came of it.
         control: It was tried without the change.
-        earlier: It was killed in an earlier run, when its module was as it is now.
+        earlier: It was killed in an earlier run, when its function was as it is now.
     """
 
     mutant: Mutant
@@ -126,7 +126,7 @@ def page(results: Sequence[Result], *, minutes: float, untried: int) -> str:
         + (f" {untried:,} mutants were not tried." if untried else ""),
         f"**{ends:,} of {total['mutants']:,} mutants are killed, {ends / total['mutants']:.1%}**; "
         f"{total['explained']} live and are explained, {total['not explained']} live and are not. "
-        f"{earlier:,} were tried in earlier runs, with their module as it is."
+        f"{earlier:,} were tried in earlier runs, with their function as it is."
         + (
             f" The same tests failed {sum(controls)} times of {len(controls)} where nothing was"
             " changed."
