@@ -293,6 +293,22 @@ def test_what_was_asked_in_vain_is_told_once_however_many_call(
     assert records[0].getMessage().endswith("; not asked again for 30 s")
 
 
+def test_a_first_token_that_fails_is_still_the_first(
+    sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
+) -> None:
+    """Until there has been one, none was stale."""
+    sandbox.script_token(Answer(404), Answer(404))
+    source = source_of(sandbox)
+    for _ in range(2):
+        with pytest.raises(setle.TokenResponseError):
+            source.get_token()
+        clock.go_on(60)
+    source.get_token()
+    join_refreshes()
+    outcomes = told(records, "refresh_failed") + told(records, "token_new")
+    assert [one["reason"] for one in outcomes] == ["first"] * 3
+
+
 def test_a_lock_that_others_have_is_named(
     sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
 ) -> None:

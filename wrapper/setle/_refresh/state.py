@@ -93,7 +93,7 @@ class KeyState(TokenInUse):
             self.held = self.held.refreshing()
             return None
         reason = "early" if early else "stale"
-        if self.held is NO_TOKEN:
+        if self.held.token is NO_TOKEN.token:
             reason = "rejected" if self.rejected else "first"
         flight = Flight(self, refresher.route.timeout, refresher.route.host, reason)
         # While the interpreter ends, a thread would never run.
