@@ -110,6 +110,24 @@ def test_without_a_thread_the_caller_refreshes_itself(
     saw(named(token), asked(sandbox))
 
 
+def test_without_a_thread_others_wait_for_the_one_who_refreshes(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asks beside a caller who is asking in place."""
+    store = setle.MemoryTokenStore()
+    patient = source_of(sandbox, store=store)
+    hasty = source_of(sandbox, store=store, timeout=0.2)
+    _start_fails(monkeypatch, NO_MORE_THREADS)
+    with ThreadPoolExecutor(1) as pool:
+        with sandbox.hold():
+            asking = pool.submit(patient.get_token)
+            sandbox.wait_for(token_requests=1)
+            with pytest.raises(setle.TokenUnavailableError, match=r"within 0\.2 s"):
+                hasty.get_token()
+        assert asking.result(30) == hasty.get_token()
+    assert sandbox.token_requests == 1
+
+
 def test_without_a_thread_a_failure_is_the_callers(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,7 +155,8 @@ class TokenSource:
             if token is None:
                 raise
             return token
-        if isinstance(step, Flight) and step.inline:
+        # One that another caller does already is waited for, like any other.
+        if isinstance(step, Flight) and step.inline and step.thread is None:
             self._refresher.fly(step)
         return step
 
