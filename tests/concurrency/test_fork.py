@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -107,6 +108,28 @@ def test_a_short_job_that_was_forked_in_the_window_starts_no_refresh(
     for _ in range(5):
         assert forked(job)() == "True"
     assert sandbox.token_requests == 1
+
+
+def test_a_child_is_not_kept_out_by_a_thread_that_it_lacks(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread of the parent holds the mutex at the moment of the fork, and for ever after."""
+    source = source_of(sandbox)
+    parent, inside, leave = os.getpid(), threading.Event(), threading.Event()
+
+    def wall() -> float:
+        if os.getpid() == parent:
+            inside.set()
+            leave.wait(60)
+        return time.time()
+
+    monkeypatch.setattr("setle._time.wall", wall)
+    holder = threading.Thread(target=source.get_token)
+    holder.start()
+    assert inside.wait(30)
+    assert forked(lambda: source.get_token().lifetime)() == "3600.0"
+    leave.set()
+    holder.join(30)
 
 
 @fault(
