@@ -262,3 +262,17 @@ def test_any_fields(access_token: Any, expires_in: Any, token_type: Any) -> None
 def test_what_is_said_of_a_failure(status: int, message: object, text: str) -> None:
     """What it comes to, the status, and what the answer says, if it says anything."""
     assert str(failed(status, json.dumps({"message": message}))).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "token_type", "problem"),
+    [
+        (3600, "mac", "token_type is not Bearer"),
+        (0, "Bearer", "expires_in is not a positive, finite number of seconds"),
+    ],
+)
+def test_what_is_said_of_a_field(expires_in: object, token_type: str, problem: str) -> None:
+    """The error tells which one cannot be what it has to be."""
+    with pytest.raises(setle.TokenResponseError) as caught:
+        granted("a-token", expires_in, token_type)
+    assert str(caught.value) == f"the token endpoint's answer cannot be used: {problem}"
