@@ -16,7 +16,7 @@ import pytest
 import setle
 from setle._refresh import registry
 from setle.testing import Answer, Sandbox
-from tests.support import Clock, credentials_of, join_refreshes, source_of
+from tests.support import Clock, credentials_of, eventually, join_refreshes, source_of
 from tests.support.faults import asked, fault, named, saw, times, yes
 from tests.support.raw import RawEndpoint
 
@@ -54,6 +54,20 @@ def test_a_callable_that_hangs_is_blamed(sandbox: Sandbox, release: threading.Ev
             call()
         assert "endpoint" not in str(caught.value)
     assert sandbox.token_requests == 0
+
+
+def test_a_callable_that_hangs_is_not_called_by_every_call(
+    sandbox: Sandbox, release: threading.Event
+) -> None:
+    """What nobody gets an answer from holds the next ones up, as any failure does."""
+    source = source_of(sandbox, credentials=lambda: release.wait(30), timeout=0.1)  # type: ignore[arg-type, return-value] # never gets there
+
+    def held_back() -> bool:
+        with pytest.raises(setle.TokenUnavailableError) as caught:
+            source.get_token()
+        return caught.value.held_back
+
+    eventually(held_back)
 
 
 def test_a_callable_that_imports_what_waits_for_the_token_is_blamed(
