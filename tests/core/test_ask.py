@@ -357,6 +357,7 @@ def test_pauses_are_drawn(setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatc
     setle_sandbox.script_token(Answer(503), Answer(503))
     source_of(setle_sandbox).get_token()
     assert longest == [0.5, 1.0]
+    assert setle_sandbox.log[2].at - setle_sandbox.log[0].at < 1.5  # nothing was drawn
 
 
 def test_retry_after_is_waited_for(setle_sandbox: Sandbox) -> None:
