@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import anyio
 import httpx
 import pytest
 
@@ -133,6 +134,15 @@ def test_either_clock_ends_a_token(sandbox: Sandbox, clock: Clock, hand: str) ->
     newer = source.get_token()
     assert newer != old
     saw(f"another token: {yes(newer != old)}", asked(sandbox))
+
+
+@pytest.mark.parametrize("hand", ["monotonic", "wall"])
+def test_either_clock_ends_a_token_for_tasks(sandbox: Sandbox, clock: Clock, hand: str) -> None:
+    """They look at the clocks themselves, too."""
+    source = source_of(sandbox)
+    old = anyio.run(source.aget_token)
+    setattr(clock, hand, getattr(clock, hand) + 3600)
+    assert anyio.run(source.aget_token) != old
 
 
 @fault(
