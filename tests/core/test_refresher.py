@@ -272,6 +272,23 @@ def test_a_stored_token_in_its_window_is_used_and_refreshed_early(
     assert sandbox.token_requests == 2
 
 
+def test_an_early_refresh_takes_what_another_process_has_got(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """A newer token is no reason to ask, though the one in use still lasts."""
+    store = setle.MemoryTokenStore()
+    source = source_of(sandbox, store=store)
+    old = source.get_token()
+    clock.go_on(1800)
+    theirs = source_of(sandbox).get_token()
+    store.save(credentials_of(sandbox).key(sandbox.base_url), theirs)
+    clock.go_on(1800 - 31)
+    assert source.get_token() == old
+    join_refreshes()
+    assert source.get_token() == theirs
+    assert sandbox.token_requests == 2
+
+
 def test_a_stored_token_from_the_future_is_not_used(sandbox: Sandbox, clock: Clock) -> None:
     """The wall clock was set back since, and nobody knows how much of its life is left."""
     store = setle.MemoryTokenStore()
