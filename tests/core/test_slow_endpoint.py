@@ -30,6 +30,22 @@ def test_an_answer_may_take_most_of_the_deadline(sandbox: Sandbox) -> None:
     assert sandbox.token_requests == 1
 
 
+def test_who_waits_for_the_first_token_does_not_look_all_the_time(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred threads that look every 10 ms would keep a core busy."""
+    looks: list[float] = []
+
+    def wall() -> float:
+        looks.append(time.time())
+        return looks[-1]
+
+    monkeypatch.setattr("setle._time.wall", wall)
+    sandbox.delay = 0.4
+    source_of(sandbox).get_token()
+    assert len(looks) < 20
+
+
 def test_headers_may_drip(sandbox: Sandbox) -> None:
     """As long as they are there before the deadline."""
     head, _, body = token_answer().partition(b"\r\n\r\n")
