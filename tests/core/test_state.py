@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 import setle
+from setle._locks import alive
 from setle._refresh.registry import forget_everything
-from setle._refresh.state import KeyState
+from setle._refresh.state import EVERY, KeyState
 from setle.stores.tolerant import TolerantStore
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, elsewhere, join_refreshes, source_of
@@ -355,6 +356,7 @@ def test_what_still_matters_is_not_forgotten(
     """Neither a back-off nor a rejected token goes with the last source that refers to it."""
     store = setle.MemoryTokenStore()
     leave(sandbox, store)
+    clock.go_on(2)  # past the hold that a rejection begins
     _many_others(sandbox, store)
     source = source_of(sandbox, store=store)
     if leave is _leave_a_back_off:
@@ -362,6 +364,65 @@ def test_what_still_matters_is_not_forgotten(
     else:
         source.get_token()
     assert sandbox.token_requests == requests
+
+
+def test_a_hold_is_not_forgotten(sandbox: Sandbox, clock: Clock) -> None:
+    """Not even if the token that was rejected has ended meanwhile."""
+    store = setle.MemoryTokenStore()
+    sandbox.lifetime = 1
+    _leave_a_rejected_token(sandbox, store)
+    clock.wall += 60  # which ends the token, and no hold
+    sandbox.lifetime = 3600
+    _many_others(sandbox, store)
+    source = source_of(sandbox, store=store)
+    assert not source.report_rejection(source.get_token().value)
+
+
+def test_what_matters_no_more_is_forgotten(sandbox: Sandbox, clock: Clock) -> None:
+    """A back-off that is over keeps no state of a source that is gone."""
+    store = setle.MemoryTokenStore()
+    for number in range(70):
+        _leave_a_back_off(sandbox, store, setle.ClientCredentials("id", f"tenant {number}"))
+    clock.go_on(60)
+    _many_others(sandbox, store)
+    gc.collect()
+    assert sum(state.store.store is store for state in alive(EVERY)) <= 66
+
+
+def test_what_is_used_again_is_recent(sandbox: Sandbox) -> None:
+    """It outlives those that came after it and were used only once."""
+
+    class Forgetful(setle.MemoryTokenStore):
+        def load(self, key: str) -> None:
+            return None
+
+    store = Forgetful()
+    for numbers in (range(40), range(40, 80)):
+        source_of(sandbox, store=store).get_token()
+        for number in numbers:
+            other = setle.ClientCredentials("id", str(number))
+            source_of(sandbox, credentials=other, store=store)
+        gc.collect()
+    source_of(sandbox, store=store).get_token()
+    assert sandbox.token_requests == 1
+
+
+def test_a_callable_that_answered_again_begins_anew(sandbox: Sandbox, clock: Clock) -> None:
+    """Its next failure holds calls up for a second, as its first one did."""
+    down = True
+
+    def provide() -> setle.ClientCredentials:
+        if down:
+            raise OSError
+        return credentials_of(sandbox)
+
+    source = source_of(sandbox, credentials=provide)
+    assert refused(source).retry_in == 1.0
+    clock.go_on(1)
+    down = False
+    source.invalidate(source.get_token())
+    down = True
+    assert refused(source).retry_in == 1.0
 
 
 def test_a_state_goes_with_its_store(sandbox: Sandbox) -> None:
