@@ -202,6 +202,43 @@ def test_callables_that_cannot_be_compared_are_different(sandbox: Sandbox) -> No
     assert sandbox.token_requests == 1
 
 
+class Incomparable:
+    """A callable with no hash, whose comparison fails."""
+
+    def __init__(self, credentials: setle.ClientCredentials) -> None:
+        self._credentials = credentials
+
+    def __call__(self) -> setle.ClientCredentials:
+        return self._credentials
+
+    __hash__ = None  # type: ignore[assignment] # as of a dataclass
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    "given", [lambda credentials: lambda: credentials, Incomparable], ids=["lambda", "incomparable"]
+)
+def test_callables_of_two_tenants_are_told_apart(
+    sandbox: Sandbox,
+    given: Callable[[setle.ClientCredentials], Callable[[], setle.ClientCredentials]],
+) -> None:
+    """Neither gets the other's token, before it was called nor after."""
+    for value in ("t0", "t1"):
+        grant = {"access_token": value, "expires_in": 3600, "token_type": "Bearer"}
+        sandbox.script_token(Answer(json=grant))
+    store = setle.MemoryTokenStore()
+    sources = [
+        source_of(
+            sandbox, credentials=given(setle.ClientCredentials(tenant, "secret")), store=store
+        )
+        for tenant in ("one", "two")
+    ]
+    for _ in range(2):
+        assert [source.get_token().value for source in sources] == ["t0", "t1"]
+
+
 def test_a_callable_follows_the_environment(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
