@@ -214,6 +214,23 @@ def test_a_rotated_secret_file_is_picked_up(
     assert (sandbox.token_requests, sandbox.tokens_issued) == (3, 3)
 
 
+def test_a_rotated_secret_file_is_picked_up_by_a_new_client_alone(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Though the clients that are there have had no reason yet to look into it."""
+    path = tmp_path / "secret"
+    path.write_text(sandbox.client_secret)
+    monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(path))
+    store = setle.MemoryTokenStore()
+    source = setle.TokenSource(base_url=sandbox.base_url, store=store)
+    source.get_token()
+    path.write_text(sandbox.rotate_secret())
+    setle.TokenSource(base_url=sandbox.base_url, store=store).get_token()
+    join_refreshes()
+    assert (sandbox.token_requests, sandbox.tokens_issued) == (2, 2)
+
+
 @pytest.mark.parametrize("left", [170.0, 20.0], ids=["early", "stale"])
 def test_a_token_outlives_its_secret(sandbox: Sandbox, clock: Clock, left: float) -> None:
     """A rotation while the endpoint fails costs no call: the old secret's token still serves."""
