@@ -270,7 +270,8 @@ def test_what_cannot_be_closed_at_the_deadline_says_so_to_nobody(
     )
     if not there_are_threads:
         monkeypatch.setattr("setle._refresh.flight.start_new_thread", start)
-    with pytest.raises(setle.TokenUnavailableError, match="gave no answer"):
+    host = sandbox.base_url.removeprefix("http://")
+    with pytest.raises(setle.TokenUnavailableError, match=f"endpoint at {host} gave no answer"):
         source.get_token()
     assert tried.wait(10)
     release.set()
