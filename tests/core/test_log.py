@@ -309,6 +309,15 @@ def test_a_first_token_that_fails_is_still_the_first(
     assert [one["reason"] for one in outcomes] == ["first"] * 3
 
 
+def test_the_setting_that_lets_threads_run_is_named(
+    sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
+) -> None:
+    """It is an attribute of its own."""
+    without_threads(sandbox, clock)
+    join_refreshes()
+    assert [one["setting"] for one in told(records, "threads_stand_still")] == ["enable-threads"]
+
+
 def test_a_lock_that_others_have_is_named(
     sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
 ) -> None:

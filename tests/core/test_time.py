@@ -180,3 +180,10 @@ def test_delay_is_bounded(failures: list[tuple[float, float, float]]) -> None:
             clock.go_on(passed)
             back_off.begin(share=share, at_least=at_least)
             assert 0.0 <= back_off.left <= 60.0 + 1e-9
+
+
+@pytest.mark.parametrize(("monotonic", "wall"), [(3.0, 5.0), (5.0, 3.0), (3.0, -9.0)])
+def test_seconds_after(monotonic: float, wall: float) -> None:
+    """What is left is what is left by the clock that says less."""
+    moment = Instant(10.0, 100.0)
+    assert Instant(10.0 + monotonic, 100.0 + wall).seconds_after(moment) == min(monotonic, wall)
