@@ -132,6 +132,8 @@ class Judge:
         answers = Counter(call[3] for call in calls)
         for pid, at, *_ in self._told["rejected"]:
             times[pid].append(at)
+        for child, at, parent, *_ in self._told["forked"]:  # with the hold that there was
+            times[child] += [each for each in times[parent] if each <= at]
         wrong = [
             f"{kind} of {pid}: status {text}"
             for pid, at, _, text, kind, *_ in calls
@@ -140,7 +142,8 @@ class Judge:
         ]
         return Verdict(
             "A 401 reaches a caller only where another token would not have helped",
-            "as the second one of its process within a minute; no other status reaches one",
+            "as the second one of its process, and of the one it was forked from, within a minute;"
+            " no other status reaches one",
             f"{answers['401']:,} of {answers.total():,} calls; {len(wrong)} others",
             wrong,
         )

@@ -104,6 +104,18 @@ def test_what_is_told_of_calls(soaked: Any, event: list[Any]) -> None:
     assert len(broken(soaked)) == 1
 
 
+def test_a_child_has_the_hold_of_its_parent(soaked: Any) -> None:
+    """A 401 that reaches it soon after one that its parent got is no fault."""
+    soaked.ledger.refused["abc"] = 100.5
+    soaked.events += [
+        ["rejected", 7, 101.0, 100.9, "abc"],
+        ["forked", 8, 101.5, 7, ""],
+        ["rejected", 8, 102.0, 101.9, "abc"],
+        ["call", 8, 102.1, 101.9, "401", "child", "abc", 104.9],
+    ]
+    assert broken(soaked) == []
+
+
 def test_too_many_requests(soaked: Any) -> None:
     """A process that asks at each call is told, but not one that was given reasons."""
     soaked.events += [["asks", 7, 100.0 + n / 10, 0.0, ""] for n in range(9)]

@@ -141,6 +141,7 @@ class Worker:
         signal.alarm(60)  # what hangs is told by how it ended
         try:
             self._reported.clear()
+            tell(self._results, "forked", os.getppid())
             if self._clock.steps:  # what the parent got meanwhile has another end by this clock
                 tell(self._results, "stepped", self._clock.steps)
             self._call("child")
