@@ -198,34 +198,34 @@ def test_a_client_that_outlives_its_tenant_does_not_mislead_the_next_one(
     assert tenants.connect().get_token().value == ("another" if way is None else "one-again")
 
 
-def test_a_rotated_secret_file_is_picked_up(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """By the client that is there, at its next refresh, and by a new one at once."""
+@pytest.fixture
+def secret_file(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file that the environment names, with the secret in it."""
     path = tmp_path / "secret"
     path.write_text(sandbox.client_secret)
     monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
     monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(path))
+    return path
+
+
+def test_a_rotated_secret_file_is_picked_up(sandbox: Sandbox, secret_file: Path) -> None:
+    """By the client that is there, at its next refresh, and by a new one at once."""
     source = setle.TokenSource(base_url=sandbox.base_url, store=setle.MemoryTokenStore())
     source.invalidate(source.get_token())
-    path.write_text(sandbox.rotate_secret() + "\n")
+    secret_file.write_text(sandbox.rotate_secret() + "\n")
     source.get_token()
     setle.TokenSource(base_url=sandbox.base_url, store=setle.MemoryTokenStore()).get_token()
     assert (sandbox.token_requests, sandbox.tokens_issued) == (3, 3)
 
 
 def test_a_rotated_secret_file_is_picked_up_by_a_new_client_alone(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    sandbox: Sandbox, secret_file: Path
 ) -> None:
     """Though the clients that are there have had no reason yet to look into it."""
-    path = tmp_path / "secret"
-    path.write_text(sandbox.client_secret)
-    monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
-    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(path))
     store = setle.MemoryTokenStore()
     source = setle.TokenSource(base_url=sandbox.base_url, store=store)
     source.get_token()
-    path.write_text(sandbox.rotate_secret())
+    secret_file.write_text(sandbox.rotate_secret())
     setle.TokenSource(base_url=sandbox.base_url, store=store).get_token()
     join_refreshes()
     assert (sandbox.token_requests, sandbox.tokens_issued) == (2, 2)
