@@ -49,6 +49,12 @@ def _kill_who_asks(soak: "Soak", chance: random.Random) -> None:
         soak.crew.replace(asking or chance.choice(list(soak.crew.mortal)))
 
 
+def _tell_who_asks(soak: "Soak", chance: random.Random, number: signal.Signals) -> None:
+    with soak.sandbox.hold():
+        os.kill(soak.next_to_ask() or chance.choice(soak.crew.pids), number)
+        soak.rest(0.2)
+
+
 @lane("processes")
 def _fork(soak: "Soak", chance: random.Random) -> None:
     """Process forked at any moment."""
@@ -58,9 +64,7 @@ def _fork(soak: "Soak", chance: random.Random) -> None:
 @lane("processes")
 def _fork_who_asks(soak: "Soak", chance: random.Random) -> None:
     """Process forked in mid-refresh."""
-    with soak.sandbox.hold():
-        os.kill(soak.next_to_ask() or chance.choice(soak.crew.pids), signal.SIGUSR2)
-        soak.rest(0.2)
+    _tell_who_asks(soak, chance, signal.SIGUSR2)
 
 
 @lane("processes")
@@ -75,9 +79,7 @@ def _signals(soak: "Soak", chance: random.Random) -> None:
 @lane("processes")
 def _signal_who_asks(soak: "Soak", chance: random.Random) -> None:
     """Signal in mid-refresh whose handler asks for a token."""
-    with soak.sandbox.hold():
-        os.kill(soak.next_to_ask() or chance.choice(soak.crew.pids), signal.SIGUSR1)
-        soak.rest(0.2)
+    _tell_who_asks(soak, chance, signal.SIGUSR1)
 
 
 @lane("processes")
