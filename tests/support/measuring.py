@@ -1,6 +1,8 @@
 """Leave what coverage does not count alone: measuring takes as long as what is measured."""
 
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,6 +29,17 @@ def unmeasured_children() -> Iterator[None]:
     with _none_started() as patch:
         patch.setattr(coverage.Coverage, "current", lambda: None)  # what it goes on with in a child
         yield
+
+
+def stop_tracing() -> None:
+    """
+    Take coverage's tracer off this thread, and off those that it starts.
+
+    The tracer takes a lock at each call: one that a signal's exception leaves taken for ever, as
+    does a fork while another thread holds it.
+    """
+    sys.settrace(None)
+    threading.settrace(None)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import coverage
 
-from tests.support.measuring import unmeasured, unmeasured_children
+from tests.support.measuring import stop_tracing, unmeasured, unmeasured_children
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -26,6 +26,8 @@ def forked(run: Callable[[], object], *, measured: bool = False) -> Callable[[],
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
+        if not measured:
+            stop_tracing()
         signal.alarm(30)
         try:
             said = str(run())
