@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable
 from itertools import count
 
@@ -13,6 +14,7 @@ import pytest
 
 import setle
 from setle._refresh import state
+from setle._refresh.flight import Flight
 from setle.testing import Sandbox
 from tests.support import Clock, join_refreshes, source_of
 from tests.support.faults import every, fault, saw, yes
@@ -93,6 +95,39 @@ def test_after_an_interrupt_anywhere_an_early_refresh_is_made(
             join_refreshes()
             clock.go_on(1)  # in case it has rested
         assert _served_at_once(source) != old
+        if interrupter.passed < place:
+            break
+    assert place > 20
+
+
+@traces_all
+@pytest.mark.usefixtures("few_states")
+def test_interrupted_callers_leave_no_threads_that_count(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late they run: there may be two of a key, and the next caller needs one."""
+    gate = threading.Event()
+
+    def start_late(fly: Callable[..., object], args: tuple[object, ...]) -> None:
+        start_new_thread(lambda: gate.wait() and fly(*args), ())
+
+    def open_and_wait(flight: Flight, limit: float) -> None:
+        gate.set()
+        wait(flight, limit)
+
+    wait = Flight.wait
+    monkeypatch.setattr(Flight, "wait", open_and_wait)
+    monkeypatch.setattr(state, "start_new_thread", start_late)
+    for place in count(1):
+        gate.clear()
+        source = source_of(sandbox)
+        # The way to one place grows by a few when a refresh was started before.
+        for later in range(6):
+            interrupter = Interrupter(place + later, raising(KeyboardInterrupt))
+            interrupter.run(source.get_token)
+        _served_at_once(source)
+        gate.set()
+        join_refreshes()
         if interrupter.passed < place:
             break
     assert place > 20

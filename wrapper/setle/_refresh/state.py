@@ -103,10 +103,10 @@ class KeyState(TokenInUse):
             if not refused:
                 # Thread.start() would wait until the new thread gets its turn, which takes up to
                 # 100 ms beside busy ones. Published only now: an interrupt before would leave
-                # behind what nobody flies.
+                # behind what nobody flies, or threads that count though nobody waits for them.
                 start_new_thread(refresher.fly_in_thread, (flight,))
-                self._threads.add(flight)
                 self.flight = flight
+                self._threads.add(flight)
                 self.held = self.held.refreshing() if early else self.held
                 return flight
         if usable:
