@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import copy
+import pickle
 import socket
 import ssl
 import threading
@@ -172,6 +174,21 @@ def test_an_async_client_taken_out_before_there_is_a_loop(setle_sandbox: Sandbox
             return (await client.get(ESTATES)).status_code
 
     assert asyncio.run(call()) == 200
+
+
+def test_a_client_is_not_pickled(setle_sandbox: Sandbox) -> None:
+    """As a pool of processes would do with an argument; it says what to do instead."""
+    with (
+        connected(setle_sandbox) as client,
+        pytest.raises(TypeError, match="let every process call"),
+    ):
+        pickle.dumps(client)
+
+
+def test_a_copied_client_is_the_same(setle_sandbox: Sandbox) -> None:
+    """So that settings which hold it may be copied."""
+    with connected(setle_sandbox) as client:
+        assert copy.deepcopy({"client": client})["client"] is client
 
 
 def test_variables(setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

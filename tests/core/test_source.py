@@ -5,7 +5,7 @@ import pickle
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -691,13 +691,18 @@ def test_a_deadline_must_be_a_positive_number(sandbox: Sandbox, timeout: float) 
         source_of(sandbox, timeout=timeout)
 
 
-def test_a_source_is_not_pickled_or_copied(sandbox: Sandbox) -> None:
+def test_a_source_is_not_pickled(sandbox: Sandbox) -> None:
     """It says what to do instead."""
     source = source_of(sandbox)
     with pytest.raises(TypeError, match="every process make its own"):
         pickle.dumps(source)
-    with pytest.raises(TypeError, match="every process make its own"):
-        copy.copy(source)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copied_source_is_the_same(sandbox: Sandbox, copied: Callable[[object], object]) -> None:
+    """So that settings which hold it may be copied."""
+    source = source_of(sandbox)
+    assert copied(source) is source
 
 
 def test_repr_shows_where_tokens_come_from_and_nothing_else(sandbox: Sandbox) -> None:

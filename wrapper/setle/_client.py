@@ -13,10 +13,11 @@ from ._endpoint.route import authorities, settings_named
 from ._errors import ConfigurationError, without_locals
 from ._locks import process
 from ._loops import call_in, running_loop
+from ._unpickled import Unpickled
 
 
 @attrs.define(eq=False, repr=False)
-class SetleClient(AuthenticatedClient):
+class SetleClient(Unpickled, AuthenticatedClient):
     """
     The generated client with one httpx client per process, and one per process and event loop.
 
@@ -25,6 +26,7 @@ class SetleClient(AuthenticatedClient):
     use. ``with_headers``, ``with_cookies`` and ``with_timeout`` leave this one as it is.
     """
 
+    INSTEAD = "let every process call setle.connect(), with one TokenStore"
     _made: dict[tuple[object, object, Any], Any] = attrs.field(factory=dict, init=False)
     _entered: list[object] = attrs.field(factory=list, init=False)
 

@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import attrs
 
 from ._errors import ConfigurationError, SetleError, TokenUnavailableError, without_locals
+from ._unpickled import Unpickled
 
 _ID = "SETLE_CLIENT_ID"
 _SECRET = "SETLE_CLIENT_SECRET"  # noqa: S105 - the name of a variable
@@ -46,7 +47,7 @@ def checked(setting: str, value: object) -> str:
 
 
 @attrs.frozen(init=False)
-class ClientCredentials:
+class ClientCredentials(Unpickled):
     """
     A client id and its secret.
 
@@ -62,6 +63,9 @@ class ClientCredentials:
     Source: Setle, "Authentication".
     """
 
+    INSTEAD = (
+        "pass a callable that every process calls for itself, such as ClientCredentials.from_env"
+    )
     client_id: str
     client_secret: str = attrs.field(repr=False)
 
@@ -90,18 +94,6 @@ class ClientCredentials:
         # None of the three can hold a line break.
         parts = f"{base_url}\n{self.client_id}\n{self.client_secret}"
         return hashlib.sha256(parts.encode()).hexdigest()
-
-    def __copy__(self) -> Self:
-        return self  # nothing in it changes
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "ClientCredentials are not pickled, as that would write the secret down; pass a"
-            " callable that every process calls for itself, such as ClientCredentials.from_env"
-        )
 
 
 CredentialsProvider: TypeAlias = Callable[[], ClientCredentials]

@@ -4,7 +4,7 @@ import logging
 import ssl
 import threading
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint.base_url import checked_base_url
@@ -17,10 +17,11 @@ from ._refresh.refresher import Refresher
 from ._refresh.registry import tolerant, way_to
 from ._time import Deadline, monotonic, now, wall
 from ._token import AccessToken
+from ._unpickled import Unpickled
 from .stores import TokenStore, resolve_store
 
 
-class TokenSource:
+class TokenSource(Unpickled):
     """
     Gets a token when there is none, and makes it last.
 
@@ -44,6 +45,7 @@ class TokenSource:
         ConfigurationError: An argument or a variable cannot be used.
     """
 
+    INSTEAD = "let every process make its own, with one TokenStore"
     __slots__ = ("__weakref__", "_refresher", "_state", "base_url")
 
     @without_locals
@@ -168,8 +170,3 @@ class TokenSource:
 
     def __repr__(self) -> str:
         return f"<TokenSource base_url={getattr(self, 'base_url', None)!r}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a TokenSource is not pickled; let every process make its own, with one TokenStore"
-        )

@@ -5,12 +5,12 @@ import math
 import random
 import re
 from datetime import UTC, datetime
-from typing import NoReturn
 
 import attrs
 
 from . import _time
 from ._time import Instant, margin, now, refresh_after, stale_after
+from ._unpickled import Unpickled
 
 # What RFC 6750 lets follow "Bearer", and a little more: anything that is visible and stays
 # in one header line.
@@ -21,7 +21,7 @@ REST = 1.0
 
 
 @attrs.frozen(repr=False)
-class AccessToken:
+class AccessToken(Unpickled):
     """
     A Bearer token as Setle issued it.
 
@@ -39,6 +39,7 @@ class AccessToken:
     Source: Setle, "Create new Access Token".
     """
 
+    INSTEAD = "let the other process ask its own TokenSource, and share through a TokenStore"
     value: str
     expires_at: datetime
     lifetime: float
@@ -92,12 +93,6 @@ class AccessToken:
         return (
             f"<AccessToken {self.fingerprint} expires_at={self.expires_at.isoformat()}"
             f" lifetime={self.lifetime:g}>"
-        )
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "an AccessToken is not pickled, as that would write the token down;"
-            " let the other process ask its own TokenSource, and share through a TokenStore"
         )
 
 
