@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import setle
 from setle import _source, _time
+from setle._endpoint.ask import ask
 from setle.testing import Answer, Sandbox
-from tests.support import join_refreshes
+from tests.support import Clock, join_refreshes
 from tests.support.faults import asked, fault, named, naming, saw, times, yes
 
 # Making one takes some 20 ms, and none of these tests needs its own.
@@ -384,6 +385,17 @@ def test_retry_after_beyond_the_deadline(setle_sandbox: Sandbox) -> None:
     assert setle_sandbox.token_requests == 1
     (said,) = {f"{named(error)} with retry_after {error.retry_after}" for error in errors}
     saw(f"{times(len(errors), 'call')}: {said}, at once", asked(setle_sandbox))
+
+
+def test_an_attempt_with_no_time_left_is_out_of_time(setle_sandbox: Sandbox) -> None:
+    """A callable or a store may have spent it; a timeout of 0 would mean not to wait at all."""
+    route = source_of(setle_sandbox)._refresher.route
+    credentials = setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+    clock = Clock()
+    deadline = _time.Deadline(15.0, clock=lambda: clock.monotonic)
+    clock.go_on(15.0)
+    with setle_sandbox.hold(), pytest.raises(UNAVAILABLE, match="Timeout: timed out"):
+        ask(route, credentials, deadline, lambda seconds: False)
 
 
 @fault(

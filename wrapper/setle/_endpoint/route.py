@@ -150,7 +150,7 @@ class Route:
 
     def open(self, deadline: Deadline) -> httpx.Client:
         """Return an httpx client for one attempt before the *deadline*."""
-        left = deadline.left_to_ask
+        left = max(deadline.left_to_ask, 0.001)  # 0 would mean not to wait for a connection
         taken: Any = {name: each and _borrowed(each) for name, each in self._transports.items()}
         with settings_named(self._args):  # the environment may have changed since
             client = httpx.Client(
