@@ -20,9 +20,11 @@ import pytest
 
 import setle
 from setle._locks import exclusive
+from setle._refresh import state
 from setle._refresh.flight import Flight
 from setle._refresh.registry import tolerant
 from setle._refresh.state import KeyState
+from setle._time import Instant, now
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, all_at_once, credentials_of, eventually, join_refreshes, source_of
 from tests.support.faults import asked, fault, named, saw
@@ -322,16 +324,16 @@ def test_a_finalizer_that_runs_in_the_middle_of_a_change(
     clock.go_on(3599 if usable else 3600)
     outcomes: list[object] = []
 
-    def monotonic() -> float:  # looks at the clock in there
-        monkeypatch.setattr("setle._time.monotonic", lambda: clock.monotonic)
+    def look() -> Instant:  # at the clock, with the mutex held
+        monkeypatch.setattr(state, "now", now)
         outcomes.append(source.report_rejection(old.value))
         try:
             outcomes.append(source.get_token())
         except setle.TokenUnavailableError as error:
             outcomes.append("the very code that asks for it" in str(error))
-        return clock.monotonic
+        return now()
 
-    monkeypatch.setattr("setle._time.monotonic", monotonic)
+    monkeypatch.setattr(state, "now", look)
     assert source.get_token() != old
     assert outcomes == [False, old if usable else True]
     assert sandbox.token_requests == 2

@@ -150,6 +150,9 @@ class TokenSource(Unpickled):
 
     def _next_step(self, waited_for: Flight | None, mine: Deadline) -> AccessToken | Flight:
         """Return the token to use, or the refresh to wait for."""
+        held = self._state.held
+        if held.is_fresh(now()):  # by now, and without the mutex that all who waited want
+            return held.token
         try:
             step = self._decided(waited_for, mine)
         except ReenteredError:

@@ -105,15 +105,19 @@ class Flight:
     async def wait_async(self, limit: float) -> None:
         """Suspend this task until there is an outcome or a reason to look, at most *limit*."""
         loop = running_loop()
-        event = self._events.get(loop) or self._events.setdefault(loop, anyio.Event())
-        if self._will_wake(loop, partial(call_in, loop, event.set)):
-            with anyio.move_on_after(self._until_look(limit)):
-                await event.wait()
+        event = self._events.get(loop)
+        if event is None:
+            event = anyio.Event()
+            if not self._will_wake(loop, partial(call_in, loop, event.set)):
+                return
+            self._events[loop] = event
+        with anyio.move_on_after(self._until_look(limit)):
+            await event.wait()
 
     @exclusive
     def _will_wake(self, waiter: object, wake: Callable[[], object]) -> bool:
         if not self.has_ended:
-            self._wakes.setdefault(waiter, wake)
+            self._wakes[waiter] = wake
         return not self.has_ended
 
     def _until_look(self, limit: float) -> float:
