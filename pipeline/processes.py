@@ -11,13 +11,14 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-__all__ = ["processes"]
+__all__ = ["PRELOADED", "preload", "processes"]
+
+PRELOADED = ["openapi_python_client.cli", "pipeline.checks", "pipeline.roundtrip"]
 
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 _CONTEXT = multiprocessing.get_context(_METHOD)
-_CONTEXT.set_forkserver_preload(
-    ["openapi_python_client.cli", "pipeline.checks", "pipeline.roundtrip"]
-)
+preload = _CONTEXT.set_forkserver_preload
+preload(PRELOADED)
 
 
 def processes(count: int, begin: Callable[..., None], *arguments: Any) -> ProcessPoolExecutor:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.processes import PRELOADED, preload
 from tests.pipeline import serving
+
+preload([*PRELOADED, "tests.pipeline.templates_once"])
 
 ROOT = Path(__file__).parents[2]
 
