@@ -19,7 +19,7 @@ from tests.support.measuring import unmeasured
 
 pytest_plugins = ["tests.support.faults"]
 
-UNMEASURED = {"benchmarks", "chaos", "demo", "pipeline", "processes", "soak"}
+UNMEASURED = {"benchmarks", "chaos", "demo", "docs", "pipeline", "processes", "recipes", "soak"}
 
 # Whoever starts the tests in the background may have SIGINT ignored, and what the tests start
 # and interrupt would inherit that.
