@@ -6,7 +6,7 @@ from bisect import bisect
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from tests.soak.verdicts import Verdict, alive, confined, resources
+from tests.soak.verdicts import LOST, Verdict, alive, confined, rare, resources
 from tests.support.examples import ROOT
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Judge:
         for event, *more in soak.events:
             # The zygote tells of a worker that broke, as of a call.
             event = "broken" if event == "call" and len(more) == 4 else event  # noqa: PLW2901 - so
-            self._told[event].append(more)
+            lost = event == "failed" and self._is_lost(*more)
+            self._told["lost" if lost else event].append(more)
             if event in ("call", "failed") and more[-2]:
                 self._held[more[0]].append((more[2], *more[-2:]))
         for held in self._held.values():
@@ -52,12 +53,19 @@ class Judge:
             self._ended(),
             self._usable(),
             self._typed(),
+            rare(self._ledger.calls, self._told["lost"]),
             self._passed(),
             self._bounded(),
             confined(self._soak, self._told["failed"]),
             alive(self._soak, self._told["child"], self._told["broken"]),
         ]
         return verdicts + (resources(self._soak) if flat else [])
+
+    def _is_lost(self, pid: int, at: float, began: float, text: str, *more: Any) -> bool:
+        """Tell whether httpcore has taken away the connection of a call that failed."""
+        return (more[2], text) == LOST and any(
+            other == pid and began <= then <= at for other, then, *_ in self._told["taken"]
+        )
 
     def _ended(self) -> Verdict:
         rejected = self._told["rejected"]

@@ -1,8 +1,10 @@
 """What httpcore does to calls, with nothing of setle around: encode/httpcore#1110."""
 
+import json
 import select
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ from httpcore._sync.http11 import HTTP11Connection
 from httpcore._utils import is_socket_readable
 
 from setle.testing import Sandbox
+from tests.soak.watched import ByRelay
 from tests.support.worlds import ESTATES
 
 
@@ -64,3 +67,12 @@ def test_plain_httpx_loses_a_call(sandbox: Sandbox, monkeypatch: pytest.MonkeyPa
     """Two threads share a client, nobody closes anything, and one reads from a closed socket."""
     error = lost_call(httpx.HTTPTransport(), sandbox, monkeypatch)
     assert str(error) == "[Errno 9] Bad file descriptor"
+
+
+def test_it_is_told(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The transport of the soak's workers tells it once, before the call fails."""
+    path = tmp_path / "results"
+    with path.open("wb") as results:
+        lost_call(ByRelay(results.fileno(), -1, 0), sandbox, monkeypatch)
+    told = [json.loads(line)[0] for line in path.read_text().splitlines()]
+    assert told.count("taken") == 1

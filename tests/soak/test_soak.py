@@ -13,6 +13,7 @@ from tests.soak.ledger import Ledger, Span
 from tests.soak.page import as_text, failures
 from tests.soak.samples import RESOURCES
 from tests.soak.soak import Soak
+from tests.soak.verdicts import LOST
 from tests.support.leaks import SECRET, TOKEN, made_up
 
 MESSAGE = "the token endpoint is unavailable (status 503); try again later"
@@ -101,6 +102,35 @@ def test_nothing_wrong(soaked: Any) -> None:
 def test_what_is_told_of_calls(soaked: Any, event: list[Any]) -> None:
     """Each event that must not be is told, once."""
     soaked.events.append(event)
+    assert len(broken(soaked)) == 1
+
+
+def lost(at: float, began: float) -> list[Any]:
+    return failed(at, began, LOST[1], typed="", name=LOST[0], held="abc")
+
+
+def test_a_call_that_httpcore_loses(soaked: Any) -> None:
+    """It is set apart if the pool told, in that process and meanwhile, and if there are few."""
+    soaked.events += [["taken", 7, 102.5, 0.0, ""], lost(103.0, 102.0)]
+    assert broken(soaked) == []
+    assert "1 of 0 calls" in [verdict.seen for verdict in Judge(soaked).verdicts()]
+    soaked.events.append(lost(102.9, 102.4))
+    assert len(broken(soaked)) == 2
+    soaked.ledger.calls = 20_000
+    assert broken(soaked) == []
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        pytest.param([], id="nobody told"),
+        pytest.param([["taken", 8, 106.5, 0.0, ""]], id="another process told"),
+        pytest.param([["taken", 7, 105.9, 0.0, ""]], id="told before it began"),
+    ],
+)
+def test_a_call_that_somebody_else_loses(soaked: Any, taken: list[list[Any]]) -> None:
+    """A closed connection of which the pool told nothing is told as an error of another type."""
+    soaked.events += [*taken, lost(107.0, 106.0)]
     assert len(broken(soaked)) == 1
 
 

@@ -5,21 +5,35 @@ import os
 import time
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import httpx
 import time_machine
 
 import setle
-from tests.chaos.zygote import Telling, tell_rejection
+from tests.chaos.zygote import Telling, tell, tell_rejection
 from tests.soak.ledger import TOKENS
 
 
 class ByRelay(Telling):
-    """Sends token requests by the relay, where the network fails, and calls directly."""
+    """
+    Sends token requests by the relay, where the network fails, and calls directly.
+
+    Tells when its pool chooses a connection to close that it has given to a request.
+    """
 
     def __init__(self, results: int, asking: int, relay: int) -> None:
         super().__init__(results, asking)
         self._relay = relay
+        # Not close(), by which setle would close one under a request.
+        self._choose = self._pool._assign_requests_to_connections
+        self._pool._assign_requests_to_connections = self._choose_and_tell  # type: ignore[method-assign] # delegates
+
+    def _choose_and_tell(self) -> Any:
+        chosen = self._choose()
+        if any(given.connection in chosen for given in self._pool._requests):
+            tell(self._results, "taken")
+        return chosen
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == TOKENS:
