@@ -43,7 +43,7 @@ def main() -> int:
         )
         soak.run()
         if options.keep:
-            shutil.copytree(folder, options.keep)
+            shutil.copytree(folder, options.keep, symlinks=True)  # one may lead nowhere
             (options.keep / "events").write_text("\n".join(map(str, soak.events)))
             (options.keep / "ledger").write_text("\n".join(map(str, soak.ledger.faults)))
         verdicts = Judge(soak).verdicts()
