@@ -19,6 +19,7 @@ import setle
 from pipeline import PipelineError
 from pipeline.document import parse
 from pipeline.page import find_block, listing
+from tests.support import join_refreshes
 
 # Names the server that entries are put into. Whoever runs a target runs that, as atheris ends the
 # process of a target without a word.
@@ -64,6 +65,14 @@ def source(
     )
 
 
+def token_of(source: setle.TokenSource) -> setle.AccessToken:
+    """Return its token, or raise; its refresh has ended by then, and draws no numbers any more."""
+    try:
+        return source.get_token()
+    finally:
+        join_refreshes()  # hypothesis draws while nobody else does
+
+
 @contextlib.contextmanager
 def only(*types: type[Exception]) -> Iterator[None]:
     """Let errors of these *types* pass if they say something and show no secret."""
@@ -91,7 +100,7 @@ def token_answer(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -
     """An answer of the token endpoint is a token that lives, or a TokenError."""
     answer = httpx.Response(status, headers=headers, stream=httpx.ByteStream(body))
     with only(setle.TokenError):
-        token = source(answer, setle.MemoryTokenStore(), timeout=ONCE).get_token()
+        token = token_of(source(answer, setle.MemoryTokenStore(), timeout=ONCE))
         assert token.value.isascii()
         assert token.value.isprintable()
         assert 0 < token.lifetime < math.inf
@@ -107,7 +116,7 @@ def retry_after(status: int, wait: str) -> None:
     headers = [(b"Retry-After", wait.encode("utf-8", "replace"))]
     answer = httpx.Response(status, headers=headers, stream=httpx.ByteStream(b"{}"))
     with pytest.raises(setle.TokenError) as caught:
-        source(answer, setle.MemoryTokenStore(), timeout=ONCE).get_token()
+        token_of(source(answer, setle.MemoryTokenStore(), timeout=ONCE))
     assert 0 <= (caught.value.retry_after or 0.0) < math.inf
     assert 0 <= (caught.value.retry_in or 0.0) <= 60
 
@@ -128,7 +137,7 @@ def stored_file(content: bytes) -> None:
         with only(OSError):
             found: object = store.load(CREDENTIALS.key(URL))
             assert found is None or isinstance(found, setle.AccessToken)
-        assert source(good(), store).get_token().value
+        assert token_of(source(good(), store)).value
 
 
 @given(encoded(RECORDS), st.integers(1, 10_000_000), st.sampled_from(["set", "rpush", "sadd"]))
@@ -143,7 +152,7 @@ def redis_entry(content: bytes, left: int, command: str) -> None:
     store = setle.RedisTokenStore(client)
     found: object = store.load(key)
     assert found is None or isinstance(found, setle.AccessToken)
-    assert source(good(), store).get_token().value
+    assert token_of(source(good(), store)).value
 
 
 ODD = st.text(max_size=40) | st.sampled_from(["", " ", "\n", "\0", "\ud800", SECRET, "é"])
