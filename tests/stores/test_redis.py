@@ -146,7 +146,8 @@ def test_time_since_the_request_counts(
 def test_ended_token_is_not_saved(
     store: setle.RedisTokenStore, client: redis.Redis, prefix: str
 ) -> None:
-    """There is no time limit of nothing."""
+    """Nothing is left, nor of an earlier one: `setle forget` saves what has as good as ended."""
+    store.save(KEY, token())
     moment = Instant(_time.monotonic() - 100, _time.wall() - 100)
     store.save(KEY, setle.AccessToken.issued("t0ken", 100, at=moment))
     assert not client.exists(names(prefix)[0])

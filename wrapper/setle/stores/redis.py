@@ -100,9 +100,8 @@ class RedisTokenStore:
             # An end by the server's clock: it may freeze, and do later what it is asked now.
             seconds, microseconds = map(int, self._time(keys=[name]))
             left = token.end.monotonic - _time.monotonic()
-            if left > 0:
-                end = int(1000 * (seconds + left) + microseconds / 1000)
-                client.set(name, written(token), pxat=end)
+            end = int(1000 * (seconds + left) + microseconds / 1000)
+            client.set(name, written(token), pxat=end)
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[Callable[[], object]]:
