@@ -396,6 +396,16 @@ def test_the_same_token_again_when_it_is_stale_rests_for_a_second(
     assert sandbox.token_requests == 3
 
 
+def test_a_rejected_token_that_the_server_hands_out_again_is_used(sandbox: Sandbox) -> None:
+    """It has no other, and asking it without end would bring none."""
+    same = {"access_token": "same", "expires_in": 100, "token_type": "Bearer"}
+    source = source_of(sandbox)
+    sandbox.script_token(*[Answer(json=same)] * 2)
+    source.invalidate(source.get_token())
+    assert source.get_token().value == "same"
+    assert sandbox.token_requests == 2
+
+
 def test_a_token_that_ends_before_it_arrives_is_an_error(sandbox: Sandbox) -> None:
     """An endpoint that takes longer than its tokens live does not make callers loop."""
     sandbox.lifetime, sandbox.delay = 0.001, 0.01
@@ -470,9 +480,12 @@ def test_a_store_that_hangs_costs_a_third_of_the_deadline(sandbox: Sandbox, step
     saw(f"{named(token)} within the deadline", asked(sandbox))
 
 
-def test_who_has_less_time_than_the_refresh_is_told_what_it_hangs_in(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("step", ["load", "lock"])
+def test_who_has_less_time_than_the_refresh_is_told_what_it_hangs_in(
+    sandbox: Sandbox, step: str
+) -> None:
     """The store is to blame, and not the endpoint, which was not asked."""
-    store = SlowStore("load")
+    store = SlowStore(step)
     patient = source_of(sandbox, store=store)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(patient.get_token)
@@ -573,7 +586,7 @@ def test_a_token_that_comes_late_is_refreshed_early_all_the_same(
 
 def test_a_token_that_comes_too_late_replaces_no_newer_one(sandbox: Sandbox) -> None:
     """Its answer hung on its way, and another source with another way out was faster."""
-    store = setle.MemoryTokenStore()
+    store, host = setle.MemoryTokenStore(), sandbox.base_url.removeprefix("http://")
     release = threading.Event()
 
     class Slow(httpx.HTTPTransport):
@@ -590,7 +603,9 @@ def test_a_token_that_comes_too_late_replaces_no_newer_one(sandbox: Sandbox) -> 
             timeout=0.3,
             httpx_args={"transport": transport},
         )
-        with pytest.raises(setle.TokenUnavailableError, match=r"gave no answer within 0\.3 s"):
+        with pytest.raises(
+            setle.TokenUnavailableError, match=rf"at {host} gave no answer within 0\.3 s"
+        ):
             slow.get_token()
         newer = source_of(sandbox, store=store, timeout=0.9).get_token()
         release.set()

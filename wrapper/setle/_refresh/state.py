@@ -137,9 +137,8 @@ class KeyState(TokenInUse):
         """Publish what came of *flight*: its token, and *failure* if it was meant to ask."""
         self._threads.discard(flight)
         token = flight.token
-        late = flight.has_ended or flight.origin == "store"
-        if token is not None and late and self.is_rejected(token):
-            token = None  # since it was taken over, or looked up
+        if token is not None and flight.has_ended and self.is_rejected(token):
+            token = None  # since it was taken over
         if token is not None:
             self.take(token, flight.number, loaded=flight.origin == "store")
         if failure is None and token is not None:
@@ -152,8 +151,7 @@ class KeyState(TokenInUse):
         awaited = self.flight is flight
         self._close(flight, failure)
         if awaited and (token is None or failure is not None):
-            rest = flight.blames.left if failure else 0.0
-            self.held = self.held.resting(rest, until_end=failure is not None)
+            self.held = self.held.resting(flight.blames.left, until_end=failure is not None)
 
     def begin_in_child(self) -> None:
         """Leave behind, after a fork, what goes on in the parent."""
