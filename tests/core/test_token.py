@@ -117,7 +117,7 @@ def test_nothing_shows_the_value() -> None:
         str(issued),
         f"{issued}",
         f"{[issued]}",
-        f"{HeldToken.drawn(issued, 1)}",
+        f"{HeldToken.drawn(issued, 1, quiet=0.0)}",
     ):
         assert VALUE not in text
     assert issued.fingerprint in repr(issued)
@@ -155,9 +155,10 @@ def test_frozen() -> None:
         token().value = "other"  # type: ignore[misc] # the mistake
 
 
-def held_token(**more: float) -> HeldToken:
+def held_token(quiet: float = 0.0) -> HeldToken:
     """Return a token of 60 seconds, issued at noon, as it is held."""
-    return HeldToken.drawn(setle.AccessToken.issued(VALUE, 60.0, at=moment(0)), 1, **more)
+    issued = setle.AccessToken.issued(VALUE, 60.0, at=moment(0))
+    return HeldToken.drawn(issued, 1, quiet=quiet)
 
 
 @pytest.mark.parametrize(

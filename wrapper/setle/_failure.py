@@ -24,7 +24,7 @@ class Failure(BackOff):
     def __init__(self) -> None:
         super().__init__()
         EVERY[id(self)] = self
-        self.error: SetleError = SetleError()
+        self.error: SetleError
 
     def count(self, error: SetleError) -> None:
         """Begin the back-off that *error* asks for."""

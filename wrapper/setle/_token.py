@@ -117,7 +117,7 @@ class HeldToken:
         self.stale = stale
 
     @classmethod
-    def drawn(cls, token: AccessToken, number: int, *, quiet: float = 0.0) -> "HeldToken":
+    def drawn(cls, token: AccessToken, number: int, *, quiet: float) -> "HeldToken":
         """
         Return *token* with an instant of its own for the early refresh.
 

@@ -26,9 +26,7 @@ class TokenInUse:
         return any(token.value == old.value for old in self.rejected)
 
     @exclusive
-    def report_rejection(
-        self, value: str, *, always: bool = False
-    ) -> tuple[bool, AccessToken | None]:
+    def report_rejection(self, value: str, *, always: bool) -> tuple[bool, AccessToken | None]:
         """
         Drop the token of that *value* if it is in use.
 
