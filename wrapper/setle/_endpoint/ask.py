@@ -42,7 +42,7 @@ def ask(
             return _attempt(route, credentials, deadline)
         except TokenUnavailableError as failure:
             # Spreads load, guards nothing.
-            seconds = random.uniform(0, 0.25 * 2**attempt)  # noqa: S311
+            seconds = random.uniform(0, 0.5 * attempt)  # noqa: S311
             seconds = max(seconds, failure.retry_after or 0.0)
             if attempt == _ATTEMPTS or seconds >= deadline.left_to_ask:
                 raise
