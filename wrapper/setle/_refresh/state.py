@@ -107,7 +107,7 @@ class KeyState(TokenInUse):
                 start_new_thread(refresher.fly_in_thread, (flight,))
                 self.flight = flight
                 self._threads.add(flight)
-                self.held = self.held.refreshing() if early else self.held
+                self.held = self.held.refreshing()
                 return flight
         if usable:
             self.held = self.held.resting(until_end=True)
