@@ -112,7 +112,7 @@ class RedisTokenStore:
             TimeoutError: Another process held it for longer than *timeout* seconds.
         """
         with self._server() as client:
-            lease = client.lock(self._name(key, "lease"), self._lease, thread_local=False)
+            lease = client.lock(self._name(key, "lease"), self._lease)
             held = lease.acquire(blocking_timeout=timeout)
         if not held:
             raise TimeoutError
