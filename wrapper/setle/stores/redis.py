@@ -70,10 +70,10 @@ class RedisTokenStore:
         except ImportError:
             problem = "RedisTokenStore needs redis-py: pip install 'setle-client[redis]'"
             raise ConfigurationError(problem) from None
-        retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+        # No retries: redis-py makes none for a URL that asks for none.
         times = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
         try:
-            client = redis.Redis.from_url(url, retry=retry, **times)
+            client = redis.Redis.from_url(url, **times)
             pool = client.connection_pool
             prefix = pool.connection_kwargs.pop("prefix", prefix)
             # Connects to nothing, but says what the parameters of the URL are worth.
