@@ -54,7 +54,7 @@ class Visit:
     def __init__(self, guard: TolerantStore, patience: float) -> None:
         self._guard, self._process = guard, process()
         self._name = type(guard.store).__name__
-        self._what, self._spent, self._since = "", 0.0, 0.0
+        self._what, self._spent = "", 0.0
         hanging = (visit._what for visit in alive(guard.visits) if visit.spent >= patience)
         self._left_alone = next(hanging, "")
         guard.visits[id(self)] = self
