@@ -3,12 +3,13 @@
 import os
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
 import setle
 from setle.testing import Sandbox
-from tests.support import Clock, join_refreshes, source_of
+from tests.support import Clock, all_at_once, credentials_of, join_refreshes, source_of
 from tests.support.faults import asked, fault, saw, yes
 from tests.support.processes import forked
 
@@ -26,25 +27,56 @@ def test_a_child_inherits_the_token(sandbox: Sandbox) -> None:
     saw(f"the same token: {child}", asked(sandbox))
 
 
+class LockedByNobody(setle.MemoryTokenStore):
+    """A store in which one refresh keeps no other one from asking."""
+
+    def lock(  # type: ignore[override] # wider than a null context
+        self, key: str, timeout: float
+    ) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 @fault(
     "Forks",
     "a fork in the middle of the first token request",
     "the child asks for itself, and does not wait for a thread it lacks",
 )
 def test_a_child_forked_during_a_refresh_does_not_wait_for_it(sandbox: Sandbox) -> None:
-    """The refresh's thread stays behind in the parent; the child asks for itself."""
-    source = source_of(sandbox)
+    """The refresh's thread stays behind in the parent; the child's threads ask once."""
+    source = source_of(sandbox, store=LockedByNobody())
     with sandbox.hold():
         waiting = threading.Thread(target=source.get_token)
         waiting.start()
         sandbox.wait_for(token_requests=1)
-        child = forked(lambda: bool(source.get_token().value))
+        child = forked(lambda: all(one.result().value for one in all_at_once(4, source.get_token)))
         sandbox.wait_for(token_requests=2)
     said = child()
     assert said == "True"
     waiting.join(30)
     assert sandbox.token_requests == 2
     saw(f"a token in the child: {yes(said == 'True')}", f"{asked(sandbox)} for both")
+
+
+def test_a_child_has_none_of_the_threads_that_hang_in_its_parent(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """Two that hang in the parent let it start no third one; a child starts its own."""
+    parent, release = os.getpid(), threading.Event()
+
+    def hanging() -> setle.ClientCredentials:
+        if os.getpid() == parent:
+            release.wait(30)
+        return credentials_of(sandbox)
+
+    source = source_of(sandbox, credentials=hanging, timeout=0.3)
+    for _ in range(2):
+        with pytest.raises(setle.TokenUnavailableError):
+            source.get_token()
+        clock.go_on(61)
+    said = forked(lambda: bool(source.get_token().value))()
+    release.set()
+    assert said == "True"
+    join_refreshes()
 
 
 def test_a_child_forked_during_an_early_refresh_has_its_own(sandbox: Sandbox, clock: Clock) -> None:
