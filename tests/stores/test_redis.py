@@ -318,12 +318,12 @@ def test_expired_lease(store: setle.RedisTokenStore, client: redis.Redis, prefix
         pass
 
 
-def test_extended(store: setle.RedisTokenStore, client: redis.Redis, prefix: str) -> None:
-    """Before each attempt the lease gets its whole time again."""
-    with store.lock(KEY, 1) as extend:
+def test_extended(url: str, client: redis.Redis, prefix: str) -> None:
+    """Before each attempt the lease gets its whole time again, however long that is."""
+    with store_at(url, prefix=prefix, lease=9.0) as store, store.lock(KEY, 1) as extend:
         client.pexpire(names(prefix)[1], 1_000)
         extend()
-        assert 5_000 < client.pttl(names(prefix)[1]) <= 6_000
+        assert 8_000 < client.pttl(names(prefix)[1]) <= 9_000
 
 
 def test_lost_lease_is_not_extended(
@@ -477,7 +477,7 @@ def test_without_redis_py(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_unusable_url(bad: str) -> None:
     """It is refused at once, without showing what is in it."""
-    with pytest.raises(setle.ConfigurationError) as caught:
+    with pytest.raises(setle.ConfigurationError, match="Redis URL cannot be used") as caught:
         setle.RedisTokenStore.from_url(bad)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__context__ is None
@@ -934,8 +934,11 @@ def test_first_word_of_the_server(
         assert re.search(rf"load failed \((MASTERDOWN|MasterDownError): {place}\)", said)
         client.replicaof("NO", "ONE")
         client.execute_command("ACL", "SETUSER", "default", "-set")
-        (said,) = warning_of(valkey, sandbox, caplog)
-        assert re.search(rf"lock failed \((NOPERM|NoPermissionError): {place}\)", said)
+        # Older versions of redis-py keep the word of an error that they know to themselves.
+        word = "NOPERM" if hasattr(redis.RedisError(), "status_code") else "NoPermissionError"
+        assert warning_of(valkey, sandbox, caplog) == [
+            f"RedisTokenStore.lock failed ({word}: {place}); going on without it"
+        ]
     assert sandbox.token_requests == 4
     saw(f"{asked(sandbox)} for 4 processes")
 

@@ -360,7 +360,7 @@ def test_a_store_that_is_merely_busy(sandbox: Sandbox) -> None:
     sandbox.script_token(
         Answer(json={"access_token": "t", "expires_in": 60, "token_type": "Bearer"})
     )
-    token = source_of(sandbox, credentials=other, store=store).get_token()
+    token = source_of(sandbox, credentials=other, store=store, timeout=2.9).get_token()
     assert store.saved == token
     go.set()
     first.join(60)
