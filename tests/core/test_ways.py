@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 import trustme
 
@@ -281,9 +282,19 @@ def test_a_name_server_that_is_down_for_long(sandbox: Sandbox, clock: Clock) -> 
     saw(f"{served.count(token)} of 9 calls served with it", f"then {named(caught.value)}")
 
 
-def test_a_connection_that_comes_after_the_deadline_is_closed() -> None:
+def test_a_connection_that_comes_after_the_deadline_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Whoever waited has given up, and closed what there was at that time."""
     answered, ended = threading.Event(), threading.Event()
+    kept = list[httpx.Client]()  # or else collecting garbage would close it
+
+    class Client(httpx.Client):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            kept.append(self)
+
+    monkeypatch.setattr(httpx, "Client", Client)
 
     def handle(connection: socket.socket) -> None:
         connection.recv(65536)
