@@ -48,7 +48,10 @@ def test_a_child_forked_during_a_refresh_does_not_wait_for_it(sandbox: Sandbox) 
         waiting = threading.Thread(target=source.get_token)
         waiting.start()
         sandbox.wait_for(token_requests=1)
-        child = forked(lambda: all(one.result().value for one in all_at_once(4, source.get_token)))
+        child = forked(
+            lambda: all(one.result().value for one in all_at_once(4, source.get_token)),
+            measured=True,
+        )
         sandbox.wait_for(token_requests=2)
     said = child()
     assert said == "True"
@@ -73,7 +76,7 @@ def test_a_child_has_none_of_the_threads_that_hang_in_its_parent(
         with pytest.raises(setle.TokenUnavailableError):
             source.get_token()
         clock.go_on(61)
-    said = forked(lambda: bool(source.get_token().value))()
+    said = forked(lambda: bool(source.get_token().value), measured=True)()
     release.set()
     assert said == "True"
     join_refreshes()
