@@ -20,6 +20,13 @@ class _Shared(setle.MemoryTokenStore):
         return self.theirs if self.sandbox.token_requests >= self.requests else None
 
 
+def test_a_token_saved_while_a_request_hangs_is_used(sandbox: Sandbox) -> None:
+    """The request is given up a little before the caller gives up."""
+    source = source_of(sandbox, store=_Shared(sandbox, 1), timeout=0.9)
+    with sandbox.hold():
+        assert source.get_token().value == "theirs"
+
+
 @pytest.mark.parametrize("requests", [1, 2, 3])
 def test_a_token_saved_during_a_failing_request_is_used(sandbox: Sandbox, requests: int) -> None:
     """Between two attempts there is a look, and a last one after all of them."""
