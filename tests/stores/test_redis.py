@@ -449,7 +449,9 @@ def test_place(url: str, place: str) -> None:
 def test_without_redis_py(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the extra to install."""
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(setle.ConfigurationError, match="^RedisTokenStore needs redis-py") as caught:
+    with pytest.raises(
+        setle.ConfigurationError, match=r"^RedisTokenStore needs redis-py"
+    ) as caught:
         setle.RedisTokenStore.from_url("redis://127.0.0.1")
     saw(named(caught.value), naming(caught.value, "setle-client[redis]"))
 
