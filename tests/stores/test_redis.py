@@ -111,8 +111,11 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 # Entries.
 
 
-def test_nothing_saved(store: setle.RedisTokenStore) -> None:
-    """An empty database has no token."""
+def test_nothing_saved(store: setle.RedisTokenStore, client: redis.Redis, prefix: str) -> None:
+    """An empty database has no token, and an entry of another type is none."""
+    assert store.load(KEY) is None
+    client.rpush(names(prefix)[0], "t0ken")
+    client.pexpire(names(prefix)[0], 60_000)
     assert store.load(KEY) is None
 
 
