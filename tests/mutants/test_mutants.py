@@ -30,7 +30,7 @@ def test_what_is_explained_is_there() -> None:
 
 @pytest.mark.usefixtures("unmeasured")
 def test_a_mutant_is_killed(tmp_path: Path) -> None:
-    """The tests of a module find what is changed in it, and fail for nothing else."""
+    """The tests of a module find what is changed in it; they, and no test that is no more."""
     test = "tests/core/test_time.py"
     copied(tmp_path / "tree", *NEEDED, test)
     module = CORE / "_time.py"
@@ -39,7 +39,11 @@ def test_a_mutant_is_killed(tmp_path: Path) -> None:
     )
     with Worker(tmp_path / "tree") as worker:
         outcomes = [
-            worker.run(str(module), source, [f"{test}::test_points[1.0-0.95-0.85-0.9]"], 300.0)
-            for source in (module.read_text(), mutant.source(module.read_text()))
+            worker.run(str(module), source, [f"{test}::{name}"], 300.0)
+            for source, name in (
+                (module.read_text(), "test_points[1.0-0.95-0.85-0.9]"),
+                (mutant.source(module.read_text()), "test_points[1.0-0.95-0.85-0.9]"),
+                (mutant.source(module.read_text()), "test_that_is_no_more"),
+            )
         ]
-    assert [outcome.killed for outcome in outcomes] == [False, True]
+    assert [outcome.killed for outcome in outcomes] == [False, True, False]
