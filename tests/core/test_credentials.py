@@ -139,6 +139,7 @@ def test_secret_file_in_no_home(env: Callable[[str, object], None]) -> None:
     env("SETLE_CLIENT_SECRET_FILE", "~nobody-of-this-name/secret")
     message = refused(setle.ClientCredentials.from_env)
     assert "SETLE_CLIENT_SECRET_FILE names (~nobody-of-this-name/secret) cannot be read" in message
+    assert "Could not determine home directory" in message
 
 
 def test_secret_file_is_read_anew(tmp_path: Path, env: Callable[[str, object], None]) -> None:
