@@ -394,12 +394,33 @@ def test_waiting_for_a_refresh_that_has_ended_is_over_at_once(backend: str) -> N
     """It may end between the look at it and the waiting."""
     flight = Flight(KeyState(tolerant(setle.MemoryTokenStore()), "key"), 15.0, "host", "first")
     exclusive(flight.end)(None)
+    assert waited(flight, backend) < 5
+
+
+@pytest.mark.parametrize("backend", ["thread", "asyncio"])
+def test_a_refresh_that_ends_while_somebody_begins_to_wait_wakes_them(backend: str) -> None:
+    """It ends before they have noted how to wake them, or else wakes them."""
+    flight = Flight(KeyState(tolerant(setle.MemoryTokenStore()), "key"), 15.0, "host", "first")
+    ending = threading.Thread(target=exclusive(flight.end), args=(None,))
+
+    class Notes(dict[object, Any]):
+        def __setitem__(self, waiter: object, wake: object) -> None:
+            ending.start()
+            ending.join(0.05)  # it ends only afterwards
+            super().__setitem__(waiter, wake)
+
+    flight._wakes = Notes()
+    assert waited(flight, backend) < 5
+
+
+def waited(flight: Flight, backend: str) -> float:
+    """Wait for *flight* in a thread, or in an event loop; return how many seconds that took."""
     began = time.monotonic()
     if backend == "thread":
         flight.wait(15.0)
     else:
         anyio.run(flight.wait_async, 15.0, backend=backend)
-    assert time.monotonic() - began < 5
+    return time.monotonic() - began
 
 
 def test_an_interrupt_at_any_point_harms_nobody_else(sandbox: Sandbox) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 from .._errors import SetleError, TokenUnavailableError
-from .._locks import exclusive
 from .._loops import call_in, running_loop
 from .._time import Deadline, now
 from .._token import AccessToken
@@ -85,7 +84,7 @@ class Flight:
         """Publish the outcome and wake everybody. Call it once, with the mutex held."""
         self.failure = failure
         self.has_ended = True
-        for wake in self._wakes.values():
+        for wake in list(self._wakes.values()):  # others may begin to wait meanwhile
             wake()
 
     def break_off(self) -> None:
@@ -114,10 +113,8 @@ class Flight:
         with anyio.move_on_after(self._until_look(limit)):
             await event.wait()
 
-    @exclusive
     def _will_wake(self, waiter: object, wake: Callable[[], object]) -> bool:
-        if not self.has_ended:
-            self._wakes[waiter] = wake
+        self._wakes[waiter] = wake  # first, so that an end meanwhile is seen here or there
         return not self.has_ended
 
     def _until_look(self, limit: float) -> float:
