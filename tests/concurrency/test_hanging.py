@@ -302,12 +302,13 @@ def test_a_patient_waiter_outlasts_a_hasty_refresh(sandbox: Sandbox) -> None:
     store = setle.MemoryTokenStore()
     patient = source_of(sandbox, store=store)
     hasty = source_of(sandbox, store=store, timeout=0.3)
-    sandbox.script_token(Answer(hang_up=True, delay=2.0))
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(hasty.get_token)
-        sandbox.wait_for(token_requests=1)
-        second = pool.submit(patient.get_token)
-        assert isinstance(first.exception(30), setle.TokenUnavailableError)
+        with sandbox.hold():
+            first = pool.submit(hasty.get_token)
+            sandbox.wait_for(token_requests=1)
+            second = pool.submit(patient.get_token)
+            assert isinstance(first.exception(30), setle.TokenUnavailableError)
+            sandbox.wait_for(token_requests=2)
         second.result(30)
     assert sandbox.token_requests == 2
 

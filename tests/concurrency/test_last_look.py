@@ -22,7 +22,7 @@ class _Shared(setle.MemoryTokenStore):
 
 def test_a_token_saved_while_a_request_hangs_is_used(sandbox: Sandbox) -> None:
     """The request is given up a little before the caller gives up."""
-    source = source_of(sandbox, store=_Shared(sandbox, 1), timeout=0.9)
+    source = source_of(sandbox, store=_Shared(sandbox, 1), timeout=2.0)
     with sandbox.hold():
         assert source.get_token().value == "theirs"
 
