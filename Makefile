@@ -50,15 +50,12 @@ faults: $(READY) ## Put in everything that can go wrong; write what came of it i
 fuzz: $(READY) ## Make up answers, stored tokens, settings and pages for five minutes each
 	$(BIN)/python -m tests.fuzz
 
-# What more than one thread does, with little waiting. In programs that a test starts, threads change
-# places as usual: what only starts programs, or stops them, is left out.
-RACES ?= $(addprefix tests/,$(addprefix concurrency/test_,callables.py fork.py hanging.py interrupts.py \
-	   last_look.py reentry.py tasks.py threads.py) core/test_clocks.py core/test_log.py \
-	   core/test_refresher.py core/test_source.py core/test_state.py stores/test_memory.py \
-	   stores/test_tolerant.py client/test_places.py)
+# What threads and tasks do. In programs that a test starts, threads change places as usual: what only
+# starts programs, or stops them, is left out.
+RACES ?= $(patsubst %,tests/concurrency/test_%.py,callables fork hanging interrupts last_look reentry tasks threads)
 RUN_RACES = -m pytest --quiet -p tests.races --dist each --tx '4*popen' --timeout 600 --page $(RACES)
 
-races: $(READY) ## Run what threads do 500 times over, changing places each microsecond; takes an hour
+races: $(READY) ## Run what threads do 500 times over, changing places each microsecond; takes half an hour
 	$(BIN)/python $(RUN_RACES)
 
 mutants: $(READY) ## Change the core in 3,000 places, one at a time, and see whether the tests notice; takes an hour
