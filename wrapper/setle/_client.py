@@ -26,7 +26,7 @@ class SetleClient(Unpickled, AuthenticatedClient):
     use. ``with_headers``, ``with_cookies`` and ``with_timeout`` leave this one as it is.
     """
 
-    INSTEAD = "let every process call setle.connect(), with one TokenStore"
+    _INSTEAD = "let every process call setle.connect(), with one TokenStore"
     _made: dict[tuple[object, object, Any], Any] = attrs.field(factory=dict, init=False)
     _entered: list[object] = attrs.field(factory=list, init=False)
 

@@ -63,7 +63,7 @@ class ClientCredentials(Unpickled):
     Source: Setle, "Authentication".
     """
 
-    INSTEAD = (
+    _INSTEAD = (
         "pass a callable that every process calls for itself, such as ClientCredentials.from_env"
     )
     client_id: str

@@ -45,7 +45,7 @@ class TokenSource(Unpickled):
         ConfigurationError: An argument or a variable cannot be used.
     """
 
-    INSTEAD = "let every process make its own, with one TokenStore"
+    _INSTEAD = "let every process make its own, with one TokenStore"
     __slots__ = ("__weakref__", "_refresher", "_state", "base_url")
 
     @without_locals

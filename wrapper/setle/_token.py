@@ -39,7 +39,7 @@ class AccessToken(Unpickled):
     Source: Setle, "Create new Access Token".
     """
 
-    INSTEAD = "let the other process ask its own TokenSource, and share through a TokenStore"
+    _INSTEAD = "let the other process ask its own TokenSource, and share through a TokenStore"
     value: str
     expires_at: datetime
     lifetime: float

@@ -4,15 +4,10 @@ from typing import ClassVar, NoReturn, Self
 
 
 class Unpickled:
-    """
-    Base of what is never pickled, and is its own copy.
-
-    Attributes:
-        INSTEAD: What to do in place of pickling it, for the message.
-    """
+    """Base of what is never pickled, and is its own copy."""
 
     __slots__ = ()
-    INSTEAD: ClassVar[str]
+    _INSTEAD: ClassVar[str]  # what to do in place of pickling it
 
     def __copy__(self) -> Self:
         return self
@@ -21,4 +16,4 @@ class Unpickled:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} objects are not pickled; {self.INSTEAD}")
+        raise TypeError(f"{type(self).__name__} objects are not pickled; {self._INSTEAD}")
