@@ -219,13 +219,7 @@ def test_a_transport_that_hangs_as_it_is_closed_holds_up_nobody(
             release.wait(30)
             super().close()
 
-    hanging = setle.TokenSource(
-        credentials_of(sandbox),
-        base_url=sandbox.base_url,
-        store=setle.MemoryTokenStore(),
-        timeout=0.3,
-        httpx_args={"transport": Hanging},
-    )
+    hanging = source_of(sandbox, timeout=0.3, transport=Hanging)
     began = time.monotonic()
     with pytest.raises(setle.TokenUnavailableError, match="gave no answer"):
         hanging.get_token()
@@ -261,13 +255,7 @@ def test_what_cannot_be_closed_at_the_deadline_says_so_to_nobody(
         tried.set()
         raise RuntimeError("can't start new thread")
 
-    source = setle.TokenSource(
-        credentials_of(sandbox),
-        base_url=sandbox.base_url,
-        store=setle.MemoryTokenStore(),
-        timeout=0.2,
-        httpx_args={"transport": Hanging},
-    )
+    source = source_of(sandbox, timeout=0.2, transport=Hanging)
     if not there_are_threads:
         monkeypatch.setattr("setle._refresh.flight.start_new_thread", start)
     host = sandbox.base_url.removeprefix("http://")
@@ -321,11 +309,8 @@ def test_a_patient_waiter_outlasts_a_hasty_refresh(sandbox: Sandbox) -> None:
 def test_a_source_with_another_way_out_tries_its_own(sandbox: Sandbox) -> None:
     """A proxy that is down speaks for those who use it."""
     store = setle.MemoryTokenStore()
-    lost = setle.TokenSource(
-        credentials_of(sandbox),
-        base_url=sandbox.base_url,
-        store=store,
-        httpx_args={"transport": httpx.HTTPTransport(proxy="http://127.0.0.1:9")},
+    lost = source_of(
+        sandbox, store=store, transport=httpx.HTTPTransport(proxy="http://127.0.0.1:9")
     )
     with pytest.raises(setle.TokenUnavailableError) as caught:
         lost.get_token()

@@ -547,13 +547,7 @@ def test_a_refresh_that_hangs_past_its_deadline_is_taken_over(
             return super().handle_request(request)
 
     with HangsWhenAskedTwice() as transport:
-        hanging = setle.TokenSource(
-            credentials_of(sandbox),
-            base_url=sandbox.base_url,
-            store=store,
-            timeout=0.3,
-            httpx_args={"transport": transport},
-        )
+        hanging = source_of(sandbox, store=store, timeout=0.3, transport=transport)
         old = hanging.get_token()
         other = source_of(sandbox, store=store, timeout=0.9)
         clock.go_on(3600 - 31)

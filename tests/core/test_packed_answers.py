@@ -12,7 +12,7 @@ import pytest
 
 import setle
 from setle.testing import Answer, Sandbox
-from tests.support import credentials_of, join_refreshes, source_of
+from tests.support import join_refreshes, source_of
 from tests.support.faults import asked, fault, named, saw, yes
 
 TOKEN = json.dumps({"access_token": "a", "expires_in": 3600, "token_type": "Bearer"}).encode()
@@ -128,12 +128,7 @@ def test_a_transport_of_the_users_unpacks_nothing_either(sandbox: Sandbox) -> No
     """Whatever it asks for, the answer is refused by its header."""
     sandbox.script_token(Answer(body=bomb(1), headers={"Content-Encoding": "gzip"}))
     with httpx.HTTPTransport() as transport:
-        source = setle.TokenSource(
-            credentials_of(sandbox),
-            base_url=sandbox.base_url,
-            store=setle.MemoryTokenStore(),
-            httpx_args={"transport": transport},
-        )
+        source = source_of(sandbox, transport=transport)
         with pytest.raises(setle.TokenResponseError, match="compressed"):
             source.get_token()
         join_refreshes()

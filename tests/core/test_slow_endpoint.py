@@ -10,7 +10,7 @@ import pytest
 
 import setle
 from setle.testing import Answer, Sandbox
-from tests.support import Clock, credentials_of, join_refreshes, source_of
+from tests.support import Clock, join_refreshes, source_of
 from tests.support.faults import asked, fault, named, saw, times
 from tests.support.raw import RawEndpoint, drip, token_answer
 
@@ -103,13 +103,7 @@ def test_an_answer_that_is_there_is_taken_however_late(sandbox: Sandbox) -> None
             return answer
 
     with Late() as transport:
-        source = setle.TokenSource(
-            credentials_of(sandbox),
-            base_url=sandbox.base_url,
-            store=setle.MemoryTokenStore(),
-            timeout=0.2,
-            httpx_args={"transport": transport},
-        )
+        source = source_of(sandbox, timeout=0.2, transport=transport)
         with pytest.raises(setle.TokenUnavailableError) as caught:
             source.get_token()
         release.set()

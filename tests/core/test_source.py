@@ -596,13 +596,7 @@ def test_a_token_that_comes_too_late_replaces_no_newer_one(sandbox: Sandbox) -> 
             return answer
 
     with Slow() as transport:
-        slow = setle.TokenSource(
-            credentials_of(sandbox),
-            base_url=sandbox.base_url,
-            store=store,
-            timeout=0.3,
-            httpx_args={"transport": transport},
-        )
+        slow = source_of(sandbox, store=store, timeout=0.3, transport=transport)
         with pytest.raises(
             setle.TokenUnavailableError, match=rf"at {host} gave no answer within 0\.3 s"
         ):

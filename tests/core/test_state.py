@@ -98,12 +98,7 @@ def test_what_the_endpoint_answers_holds_every_way_up(sandbox: Sandbox, clock: C
     sandbox.script_token(REFUSED)
     refused(source_of(sandbox, store=store))
     with httpx.HTTPTransport() as transport:
-        other = setle.TokenSource(
-            credentials_of(sandbox),
-            base_url=sandbox.base_url,
-            store=store,
-            httpx_args={"transport": transport},
-        )
+        other = source_of(sandbox, store=store, transport=transport)
         assert refused(other).held_back
     assert sandbox.token_requests == 1
 
@@ -120,12 +115,7 @@ def test_a_way_that_works_again_begins_anew(sandbox: Sandbox, clock: Clock) -> N
             return super().handle_request(request)
 
     with Flapping() as transport:
-        source = setle.TokenSource(
-            credentials_of(sandbox),
-            base_url=sandbox.base_url,
-            store=setle.MemoryTokenStore(),
-            httpx_args={"transport": transport},
-        )
+        source = source_of(sandbox, transport=transport)
         for delay in (1, 2):
             assert refused(source).retry_in == delay
             clock.go_on(delay)

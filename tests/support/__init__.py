@@ -45,6 +45,7 @@ def source_of(
     credentials: setle.ClientCredentials | Callable[[], setle.ClientCredentials] | None = None,
     store: setle.TokenStore | str | None = None,
     timeout: float = 15.0,
+    transport: object = None,
 ) -> setle.TokenSource:
     """Return a source for *sandbox* that shares with nobody, unless a *store* is given."""
     return setle.TokenSource(
@@ -52,6 +53,7 @@ def source_of(
         base_url=sandbox.base_url,
         store=setle.MemoryTokenStore() if store is None else store,
         timeout=timeout,
+        httpx_args={"transport": transport},
     )
 
 
