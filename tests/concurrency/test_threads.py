@@ -405,11 +405,11 @@ def test_a_refresh_that_ends_while_somebody_begins_to_wait_wakes_them(backend: s
     flight = Flight(KeyState(tolerant(setle.MemoryTokenStore()), "key"), 15.0, "host", "first")
     ending = threading.Thread(target=exclusive(flight.end), args=(None,))
 
-    class Notes(dict[object, Any]):
-        def __setitem__(self, waiter: object, wake: object) -> None:
+    class Notes(list[Any]):
+        def append(self, wake: object) -> None:
             ending.start()
             ending.join(0.05)  # it ends only afterwards
-            super().__setitem__(waiter, wake)
+            super().append(wake)
 
     flight._wakes = Notes()
     assert waited(flight, backend) < 5

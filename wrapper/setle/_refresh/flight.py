@@ -67,8 +67,8 @@ class Flight:
         self.token: AccessToken | None = None
         self.origin = "endpoint"
         self.failure: SetleError | None = None
-        # By who waits: a lock, or an event loop with all of its tasks.
-        self._wakes: dict[object, Callable[[], object]] = {}
+        # One for each thread that waits, and one for each event loop with all of its tasks.
+        self._wakes: list[Callable[[], object]] = []
         self._events: dict[object, anyio.Event] = {}
 
     def has_outlived(self, token: AccessToken) -> bool:
@@ -84,7 +84,7 @@ class Flight:
         """Publish the outcome and wake everybody. Call it once, with the mutex held."""
         self.failure = failure
         self.has_ended = True
-        for wake in list(self._wakes.values()):  # others may begin to wait meanwhile
+        for wake in self._wakes:  # and those who begin to wait meanwhile
             wake()
 
     def break_off(self) -> None:
@@ -98,7 +98,7 @@ class Flight:
         # A lock of its own: an Event has one inside that a signal handler would find taken.
         lock = threading.Lock()
         lock.acquire()
-        if self._will_wake(lock, lock.release):
+        if self._will_wake(lock.release):
             lock.acquire(timeout=self._until_look(limit))
 
     async def wait_async(self, limit: float) -> None:
@@ -107,14 +107,14 @@ class Flight:
         event = self._events.get(loop)
         if event is None:
             event = anyio.Event()
-            if not self._will_wake(loop, partial(call_in, loop, event.set)):
+            if not self._will_wake(partial(call_in, loop, event.set)):
                 return
             self._events[loop] = event
         with anyio.move_on_after(self._until_look(limit)):
             await event.wait()
 
-    def _will_wake(self, waiter: object, wake: Callable[[], object]) -> bool:
-        self._wakes[waiter] = wake  # first, so that an end meanwhile is seen here or there
+    def _will_wake(self, wake: Callable[[], object]) -> bool:
+        self._wakes.append(wake)  # first, so that an end meanwhile is seen here or there
         return not self.has_ended
 
     def _until_look(self, limit: float) -> float:
