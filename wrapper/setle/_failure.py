@@ -18,13 +18,14 @@ class Failure(BackOff):
     What the endpoint answers is a failure of the key, and holds for all who use that.
 
     Attributes:
-        error: What was raised.
+        error: What was raised, once something was.
     """
+
+    error: SetleError
 
     def __init__(self) -> None:
         super().__init__()
         EVERY[id(self)] = self
-        self.error: SetleError
 
     def count(self, error: SetleError) -> None:
         """Begin the back-off that *error* asks for."""
