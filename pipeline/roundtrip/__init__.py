@@ -71,7 +71,7 @@ def faults(
                 progress.update(bar, advance=1)
                 found += _faults(spec, *told)
             return [fault for one in whole.result() for fault in _faults(spec, *one)] + found
-        except Exception as error:
+        except Exception as error:  # whatever a process of the pool raised, or died of
             raise PipelineError(
                 f"the round trip: {type(error).__name__}: {error}; "
                 f"the client cannot be imported: correct the spec in {OVERLAY}"
