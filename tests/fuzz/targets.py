@@ -51,26 +51,25 @@ def encoded(values: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
     return texts | st.binary(max_size=200) | cut | st.builds(bytes.__add__, texts, st.binary())
 
 
-def source(
+def token_of(
     answer: httpx.Response, store: setle.TokenStore, *, timeout: float = 15.0
-) -> setle.TokenSource:
-    """Return a source whose endpoint gives that *answer*."""
-    setle_answers = httpx.MockTransport(lambda _: answer)
-    return setle.TokenSource(
+) -> setle.AccessToken:
+    """
+    Return the token of a source whose endpoint gives that *answer*, or raise.
+
+    Its refresh has ended by then: hypothesis draws while nobody else draws numbers.
+    """
+    source = setle.TokenSource(
         CREDENTIALS,
         base_url=URL,
         store=store,
         timeout=timeout,
-        httpx_args={"transport": setle_answers},
+        httpx_args={"transport": httpx.MockTransport(lambda _: answer)},
     )
-
-
-def token_of(source: setle.TokenSource) -> setle.AccessToken:
-    """Return its token, or raise; its refresh has ended by then, and draws no numbers any more."""
     try:
         return source.get_token()
     finally:
-        join_refreshes()  # hypothesis draws while nobody else does
+        join_refreshes()
 
 
 @contextlib.contextmanager
@@ -100,7 +99,7 @@ def token_answer(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -
     """An answer of the token endpoint is a token that lives, or a TokenError."""
     answer = httpx.Response(status, headers=headers, stream=httpx.ByteStream(body))
     with only(setle.TokenError):
-        token = token_of(source(answer, setle.MemoryTokenStore(), timeout=ONCE))
+        token = token_of(answer, setle.MemoryTokenStore(), timeout=ONCE)
         assert token.value.isascii()
         assert token.value.isprintable()
         assert 0 < token.lifetime < math.inf
@@ -116,7 +115,7 @@ def retry_after(status: int, wait: str) -> None:
     headers = [(b"Retry-After", wait.encode("utf-8", "replace"))]
     answer = httpx.Response(status, headers=headers, stream=httpx.ByteStream(b"{}"))
     with pytest.raises(setle.TokenError) as caught:
-        token_of(source(answer, setle.MemoryTokenStore(), timeout=ONCE))
+        token_of(answer, setle.MemoryTokenStore(), timeout=ONCE)
     assert 0 <= (caught.value.retry_after or 0.0) < math.inf
     assert 0 <= (caught.value.retry_in or 0.0) <= 60
 
@@ -137,7 +136,7 @@ def stored_file(content: bytes) -> None:
         with only(OSError):
             found: object = store.load(CREDENTIALS.key(URL))
             assert found is None or isinstance(found, setle.AccessToken)
-        assert token_of(source(good(), store)).value
+        assert token_of(good(), store).value
 
 
 @given(encoded(RECORDS), st.integers(1, 10_000_000), st.sampled_from(["set", "rpush", "sadd"]))
@@ -152,7 +151,7 @@ def redis_entry(content: bytes, left: int, command: str) -> None:
     store = setle.RedisTokenStore(client)
     found: object = store.load(key)
     assert found is None or isinstance(found, setle.AccessToken)
-    assert token_of(source(good(), store)).value
+    assert token_of(good(), store).value
 
 
 ODD = st.text(max_size=40) | st.sampled_from(["", " ", "\n", "\0", "\ud800", SECRET, "é"])
