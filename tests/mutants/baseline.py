@@ -161,7 +161,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
     os.environ["COVERAGE_PROCESS_CONFIG"] = measuring.config.serialize()
     measuring.switch_context(item.nodeid)
     done = yield
-    measuring.switch_context("")
+    if coverage.Coverage.current():  # no more within a folder that is not measured
+        measuring.switch_context("")
     return done
 
 
