@@ -604,6 +604,27 @@ def test_authority_in_a_file(
         assert estates(client).status_code == 200
 
 
+@pytest.mark.parametrize("named_by", ["verify_ssl", "SSL_CERT_FILE"])
+def test_an_authority_that_is_replaced(
+    named_by: str,
+    tls_sandbox: Sandbox,
+    authority: trustme.CA,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another connect() trusts what the file holds by now."""
+    pem = tmp_path / "authority.pem"
+    more = {named_by: str(pem)} if named_by == "verify_ssl" else {}
+    monkeypatch.setenv("SSL_CERT_FILE", "" if more else str(pem))
+    trustme.CA().cert_pem.write_to_path(str(pem))
+    failed = pytest.raises(setle.TokenUnavailableError, match="CERTIFICATE_VERIFY_FAILED")
+    with connected(tls_sandbox, **more) as client, failed:
+        estates(client)
+    authority.cert_pem.write_to_path(str(pem))
+    with connected(tls_sandbox, **more) as client:
+        assert estates(client).status_code == 200
+
+
 def test_a_folder_without_authorities(
     tls_sandbox: Sandbox, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

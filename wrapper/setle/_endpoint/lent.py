@@ -57,6 +57,11 @@ class Lent:
         self._process, self._loop = here, loop or self._loop
         return transport
 
+    def borrow(self) -> httpx.BaseTransport:
+        """Return it for a token request, whose httpx client would close what is the user's."""
+        transport = self.take(httpx.BaseTransport)
+        return transport if self.is_made else _Borrowed(transport)
+
     @staticmethod
     def _checked(transport: object, kind: type[T]) -> T:
         if isinstance(transport, kind):
@@ -72,6 +77,13 @@ class Lent:
         raise ConfigurationError(
             f"a transport in httpx_args ({name}) serves {serves} only; {remedy}"
         )
+
+
+class _Borrowed(httpx.BaseTransport):
+    """A transport of the user's, which is used but never closed."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self.handle_request = transport.handle_request  # type: ignore[method-assign] # delegates
 
 
 _known: WeakValueDictionary[int, Lent] = WeakValueDictionary()  # each keeps what is given

@@ -151,7 +151,7 @@ class Route:
     def open(self, deadline: Deadline) -> httpx.Client:
         """Return an httpx client for one attempt before the *deadline*."""
         left = max(deadline.left_to_ask, 0.001)  # 0 would mean not to wait for a connection
-        taken: Any = {name: each and _borrowed(each) for name, each in self._transports.items()}
+        taken: Any = {name: each and each.borrow() for name, each in self._transports.items()}
         with settings_named(self._args):  # the environment may have changed since
             client = httpx.Client(
                 # Connecting gets a share, for each address of the host; reading gets all there is.
@@ -167,12 +167,15 @@ class Route:
 def route_to(base_url: str, timeout: float, args: Mapping[str, Any]) -> Route:
     """Return the way of token requests that *args*, with transports as Lent, ask for."""
     settings = {"verify": True, "cert": None, "proxy": None, "trust_env": True}
+    cert = args.get("cert")
+    files = (args.get("verify"), *(cert if isinstance(cert, tuple) else (cert,)))
     parts = (
         base_url,
         timeout,
         tuple((name, args.get(name, default)) for name, default in settings.items()),
         ((None, args.get("transport")), *args["mounts"].items()),
         tuple(os.environ.get(name) for name in _VARIABLES),
+        tuple(_changed_at(file) for file in (*files, *map(os.environ.get, _AUTHORITIES))),
     )
     try:
         hash(parts)
@@ -181,20 +184,14 @@ def route_to(base_url: str, timeout: float, args: Mapping[str, Any]) -> Route:
     return _route(*parts)
 
 
+def _changed_at(file: Any) -> int | None:
+    """Return when *file* was changed, if it names one: it may hold other authorities by now."""
+    try:
+        return Path(file).stat().st_mtime_ns
+    except (OSError, TypeError, ValueError):
+        return None
+
+
 @lru_cache(maxsize=64)  # loading the authorities takes 20 ms, too much for each web request
-def _route(
-    base_url: str, timeout: float, settings: Any, transports: Any, _environment: Any
-) -> Route:
+def _route(base_url: str, timeout: float, settings: Any, transports: Any, *_read: Any) -> Route:
     return Route(base_url, timeout, dict(settings), dict(transports))
-
-
-class _Borrowed(httpx.BaseTransport):
-    """A transport of the user's, which is used but never closed."""
-
-    def __init__(self, transport: httpx.BaseTransport) -> None:
-        self.handle_request = transport.handle_request  # type: ignore[method-assign] # delegates
-
-
-def _borrowed(given: Lent) -> httpx.BaseTransport:
-    transport = given.take(httpx.BaseTransport)
-    return transport if given.is_made else _Borrowed(transport)
