@@ -30,18 +30,6 @@ def release() -> Iterator[threading.Event]:
     join_refreshes()
 
 
-def _refreshes() -> int:
-    """Return how many threads are in a refresh."""
-    frames = list(sys._current_frames().values())
-    return sum(_first_function(frame) == "fly_in_thread" for frame in frames)
-
-
-def _first_function(frame: object) -> str:
-    while getattr(frame, "f_back", None) is not None:
-        frame = getattr(frame, "f_back")  # noqa: B009 - untyped
-    return str(frame.f_code.co_name)  # type: ignore[attr-defined] # untyped
-
-
 def _calls(source: setle.TokenSource) -> list[Callable[[], object]]:
     return [source.get_token, lambda: anyio.run(source.aget_token)]
 
@@ -144,41 +132,28 @@ def test_a_token_that_was_rejected_while_it_was_saved_is_not_handed_out_again(
     assert source.get_token() != old
 
 
-@pytest.mark.parametrize("where", ["callable", "transport"])
-def test_hanging_refreshes_do_not_add_up(
-    sandbox: Sandbox, release: threading.Event, where: str
+def test_transports_that_hang_do_not_add_up(
+    sandbox: Sandbox, release: threading.Event, clock: Clock
 ) -> None:
-    """One and another one; then callers are told so at once."""
+    """One and another one, though nothing ends them; then callers are told so at once."""
+    entered: list[None] = []
 
-    class Hanging(httpx.BaseTransport):
+    class Hanging(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
+            entered.append(None)
             release.wait(30)
-            raise httpx.ConnectError("it was no use")
+            return super().handle_request(request)
 
-    def credentials() -> setle.ClientCredentials:
-        if where == "callable":
-            release.wait(30)
-        return credentials_of(sandbox)
-
-    source = setle.TokenSource(
-        credentials,
-        base_url=sandbox.base_url,
-        store=setle.MemoryTokenStore(),
-        timeout=0.1,
-        httpx_args={"transport": Hanging()},
-    )
-    before = _refreshes()
-    end = time.monotonic() + 2.5
-    while time.monotonic() < end:
+    source = source_of(sandbox, timeout=0.1, transport=Hanging)
+    for _ in range(5):
         with pytest.raises(setle.TokenUnavailableError):
             source.get_token()
-        time.sleep(0.05)
-    assert _refreshes() - before <= 2
+        clock.go_on(61)  # no failure holds the next call back
+    assert len(entered) == 2
 
 
-def test_connections_that_drip_do_not_add_up() -> None:
+def test_connections_that_drip_do_not_add_up(clock: Clock) -> None:
     """Each is closed at its deadline, for a day if need be."""
-    most = 0
 
     def answer(connection: object) -> None:
         while not endpoint.stop.wait(0.02):
@@ -191,16 +166,13 @@ def test_connections_that_drip_do_not_add_up() -> None:
             store=setle.MemoryTokenStore(),
             timeout=0.1,
         )
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
+        for times_asked in range(1, 6):
             with pytest.raises(setle.TokenUnavailableError):
                 source.get_token()
-            most = max(most, _refreshes())
-            time.sleep(0.05)
-        assert endpoint.requests >= 2
-        endpoint.wait_for_open(0)
-        join_refreshes()
-    assert most <= 2
+            assert endpoint.requests == times_asked
+            endpoint.wait_for_open(0)
+            join_refreshes()
+            clock.go_on(61)  # no failure holds the next call back
 
 
 def test_a_transport_that_hangs_as_it_is_closed_holds_up_nobody(

@@ -638,7 +638,7 @@ def test_sentinel(sandbox: Sandbox, tmp_path: Path, program: str) -> None:
     """A sentinel's client works, and goes on at the new primary when the old one has died."""
     config = tmp_path / "sentinel.conf"
     with (
-        Valkey(program=program) as primary,
+        Valkey("--repl-diskless-sync-delay", "0", program=program) as primary,
         Valkey("--replicaof", f"127.0.0.1 {primary.port}", program=program) as replica,
         replica.client() as there,
     ):
