@@ -625,6 +625,21 @@ def test_an_authority_that_is_replaced(
         assert estates(client).status_code == 200
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+@pytest.mark.parametrize("with_a_key_file", [False, True])
+def test_a_client_certificate_that_is_replaced(
+    with_a_key_file: bool, tls_sandbox: Sandbox, authority: trustme.CA, tmp_path: Path
+) -> None:
+    """Another connect() reads it again, and says here that it cannot be used."""
+    pem = tmp_path / "client.pem"
+    authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    given = (str(pem), str(pem)) if with_a_key_file else str(pem)
+    connected(tls_sandbox, httpx_args={"cert": given})
+    pem.write_text("no certificate")
+    with pytest.raises(setle.ConfigurationError, match="cert names what cannot be used"):
+        connected(tls_sandbox, httpx_args={"cert": given})
+
+
 def test_a_folder_without_authorities(
     tls_sandbox: Sandbox, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,8 +132,9 @@ def test_a_token_that_was_rejected_while_it_was_saved_is_not_handed_out_again(
     assert source.get_token() != old
 
 
+@pytest.mark.parametrize("with_callable", [False, True])
 def test_transports_that_hang_do_not_add_up(
-    sandbox: Sandbox, release: threading.Event, clock: Clock
+    sandbox: Sandbox, release: threading.Event, clock: Clock, with_callable: bool
 ) -> None:
     """One and another one, though nothing ends them; then callers are told so at once."""
     entered: list[None] = []
@@ -144,7 +145,8 @@ def test_transports_that_hang_do_not_add_up(
             release.wait(30)
             return super().handle_request(request)
 
-    source = source_of(sandbox, timeout=0.1, transport=Hanging)
+    credentials = (lambda: credentials_of(sandbox)) if with_callable else None
+    source = source_of(sandbox, credentials=credentials, timeout=0.1, transport=Hanging)
     for _ in range(5):
         with pytest.raises(setle.TokenUnavailableError):
             source.get_token()

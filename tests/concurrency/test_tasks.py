@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 
 import anyio
 import anyio.lowlevel
@@ -209,6 +210,28 @@ def test_loops_and_threads_share_one_refresh(sandbox: Sandbox) -> None:
     for thread in threads:
         thread.join(30)
     assert len(set(tokens)) == 1
+    assert sandbox.token_requests == 1
+
+
+def test_a_loop_is_woken_once_for_all_its_tasks(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time takes a system call, which thousands of tasks would wait for."""
+    source, woken = source_of(sandbox), []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        wake = loop.call_soon_threadsafe
+
+        def count(callback: Callable[[], object]) -> None:
+            woken.append(callback)
+            wake(callback)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", count)
+        await asyncio.gather(*(source.aget_token() for _ in range(50)))
+        assert len(woken) == 1
+
+    asyncio.run(run())
     assert sandbox.token_requests == 1
 
 

@@ -409,6 +409,15 @@ def test_no_descriptor_is_lost(
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
+def test_saving_keeps_no_descriptor(store: setle.FileTokenStore) -> None:
+    """A process saves each hour, for years."""
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts, and closes its own
+    for _ in range(10):
+        store.save(KEY, token())
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
+
+
 @fault(
     "File store",
     "the file may not be read",
