@@ -101,18 +101,18 @@ class Hunt:
         return outcome
 
     def _tests_of(self, mutant: Mutant) -> tuple[list[str], list[str]]:
-        """Return what is likely to kill *mutant*, and what else may, within the budget."""
+        """Return what is likely to kill *mutant*, and what else may, half of it slow ones."""
         found = self._baseline.tests_of(mutant)
         killer = self._killers.get(mutant.key)
-        before = [killer] if killer else self._lately.get(mutant.place, [])
-        likely = [test for test in before if test in found]
-        left, others = self._budget, list[str]()
-        for test in found:
-            left -= self._baseline.seconds[test]
-            if left < 0 and others:
-                break
-            if test not in likely:
-                others.append(test)
+        lately = [test for test in self._lately.get(mutant.place, []) if test in found]
+        likely, others = [killer] if killer else lately, list[str]()
+        for slow in (False, True):
+            left = self._budget / 2
+            for test in found:
+                if left > 0 and self._baseline.is_slow(test) is slow:
+                    left -= self._baseline.seconds[test]
+                    others.append(test)
+        others = [test for test in others if test not in likely]
         return likely, others
 
     def _by_file(self, tests: list[str]) -> list[str]:
@@ -136,7 +136,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("modules", nargs="*", type=Path, help="all of the core, if none is named")
     parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
-    parser.add_argument("--budget", type=float, default=20.0, help="seconds of tests per mutant")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds of tests per mutant")
     parser.add_argument("--again", action="store_true", help="try only what was not killed yet")
     parser.add_argument("--report", action="store_true", help="try nothing; tell what is known")
     parser.add_argument("--known", action="store_true", help="measure no baseline anew")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Generator
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import attrs
@@ -61,16 +62,20 @@ class Baseline:
                 if constant.search(text) and line != mutant.first
             ]
         found = {test for path, line in lines for test in self.reached.get(path, {}).get(line, ())}
-        files = [TEXTS] * mutant.is_message + [NAMES] * (mutant.constant == "_MODULES")
+        is_seen = mutant.constant == "_MODULES" or mutant.before.startswith("@")
+        files = [TEXTS] * mutant.is_message + [NAMES] * is_seen
         knows = [test for test in self.seconds if test.startswith(tuple(files))]
         found.update(knows)
-        known = found & self.seconds.keys() or self.seconds.keys()
         words = words_of(f"{mutant.path} {mutant.function} {mutant.before}")
-        narrow = sorted(known, key=self._width)
-        alike = sorted(narrow, key=lambda test: -self._likeness(test, words))
-        both = [test for pair in zip(narrow, alike, strict=True) for test in pair]
-        both.sort(key=lambda test: self.seconds[test] > 3 * SLOW)
-        return list(dict.fromkeys(knows + both))
+        narrow = sorted(found & self.seconds.keys(), key=self._width)
+        # Of all: nobody saw what is run by an import, or in a child that is not measured.
+        alike = sorted(self.seconds, key=lambda test: -self._likeness(test, words))
+        pairs = zip_longest(narrow, alike[: max(len(narrow), 200)])
+        return list(dict.fromkeys([*knows, *filter(None, chain.from_iterable(pairs))]))
+
+    def is_slow(self, test: str) -> bool:
+        """Whether *test* is to come after the quick ones."""
+        return self.seconds[test] > 3 * SLOW
 
     def _width(self, test: str) -> tuple[bool, float]:
         """Return how late *test* comes by itself: narrow ones first, and not all its cases."""
@@ -87,7 +92,8 @@ class Baseline:
             text = Path(file).read_text()
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.FunctionDef):
-                    lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+                    heads = [node.lineno, *(one.lineno for one in node.decorator_list)]
+                    lines = text.splitlines()[min(heads) - 1 : node.end_lineno]
                     texts[f"{file}::{node.name}"] = "\n".join(lines)
         cases: Counter[str] = Counter()
         for test in self.seconds:
