@@ -114,7 +114,7 @@ def lock_taken(sandbox: Sandbox, clock: Clock) -> None:
             raise TimeoutError
 
     issue(sandbox, "token-1")
-    source_of(sandbox, store=Taken(), timeout=0.3).get_token()
+    source_of(sandbox, store=Taken(), timeout=0.6).get_token()
 
 
 def without_threads(sandbox: Sandbox, clock: Clock) -> None:
