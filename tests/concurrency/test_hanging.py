@@ -229,7 +229,7 @@ def test_what_cannot_be_closed_at_the_deadline_says_so_to_nobody(
         tried.set()
         raise RuntimeError("can't start new thread")
 
-    source = source_of(sandbox, timeout=0.2, transport=Hanging)
+    source = source_of(sandbox, timeout=0.5, transport=Hanging)  # by then it has been opened
     if not there_are_threads:
         monkeypatch.setattr("setle._refresh.flight.start_new_thread", start)
     host = sandbox.base_url.removeprefix("http://")
