@@ -166,13 +166,14 @@ class Route:
 
 def route_to(base_url: str, timeout: float, args: Mapping[str, Any]) -> Route:
     """Return the way of token requests that *args*, with transports as Lent, ask for."""
-    settings = {"verify": True, "cert": None, "proxy": None, "trust_env": True}
-    cert = args.get("cert")
-    files = (args.get("verify"), *(cert if isinstance(cert, tuple) else (cert,)))
+    defaults = {"verify": True, "cert": None, "proxy": None, "trust_env": True}
+    settings = {name: args.get(name, default) for name, default in defaults.items()}
+    cert = settings["cert"]
+    files = (settings["verify"], *(cert if isinstance(cert, tuple) else (cert,)))
     parts = (
         base_url,
         timeout,
-        tuple((name, args.get(name, default)) for name, default in settings.items()),
+        tuple(settings.items()),
         ((None, args.get("transport")), *args["mounts"].items()),
         tuple(os.environ.get(name) for name in _VARIABLES),
         tuple(_changed_at(file) for file in (*files, *map(os.environ.get, _AUTHORITIES))),
