@@ -65,7 +65,6 @@ class Baseline:
         is_seen = mutant.constant == "_MODULES" or mutant.before.startswith("@")
         files = [TEXTS] * mutant.is_message + [NAMES] * is_seen
         knows = [test for test in self.seconds if test.startswith(tuple(files))]
-        found.update(knows)
         words = words_of(f"{mutant.path} {mutant.function} {mutant.before}")
         narrow = sorted(found & self.seconds.keys(), key=self._width)
         # Of all: nobody saw what is run by an import, or in a child that is not measured.

@@ -394,7 +394,16 @@ def test_folder_in_place_of_the_file(
     assert list(folder.glob("*.new")) == []
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
+counts_descriptors = pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc"
+)
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts, and closes its own
+
+
+@counts_descriptors
 @pytest.mark.parametrize("plant", [_folder, _fifo, _others_may_write])
 def test_no_descriptor_is_lost(
     store: setle.FileTokenStore, folder: Path, plant: Callable[[Path], None]
@@ -402,20 +411,20 @@ def test_no_descriptor_is_lost(
     """What cannot be used is closed again."""
     folder.mkdir(0o700, parents=True)
     plant(folder / f"{KEY}.json")
-    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts, and closes its own
+    before = open_descriptors()
     for _ in range(10):
         with pytest.raises(OSError, match=r"."):
             store.load(KEY)
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
+    assert open_descriptors() == before
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
+@counts_descriptors
 def test_saving_keeps_no_descriptor(store: setle.FileTokenStore) -> None:
     """A process saves each hour, for years."""
-    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts, and closes its own
+    before = open_descriptors()
     for _ in range(10):
         store.save(KEY, token())
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
+    assert open_descriptors() == before
 
 
 @fault(
