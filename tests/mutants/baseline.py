@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Generator
+from contextlib import suppress
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -164,9 +165,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
         return (yield)
     measuring.config.context = item.nodeid
     os.environ["COVERAGE_PROCESS_CONFIG"] = measuring.config.serialize()
-    measuring.switch_context(item.nodeid)
+    with suppress(coverage.CoverageException):  # a folder that is not measured
+        measuring.switch_context(item.nodeid)
     done = yield
-    if coverage.Coverage.current():  # no more within a folder that is not measured
+    with suppress(coverage.CoverageException):  # as above
         measuring.switch_context("")
     return done
 

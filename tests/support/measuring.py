@@ -14,7 +14,7 @@ import pytest
 def unmeasured() -> Iterator[None]:
     """Measure neither this process nor those that it starts."""
     measuring = coverage.Coverage.current()
-    with unmeasured_children():
+    with _none_started():
         if measuring is not None:
             measuring.stop()
             measuring.save()  # or each child that ends would save it
@@ -26,9 +26,7 @@ def unmeasured() -> Iterator[None]:
 @contextmanager
 def unmeasured_children() -> Iterator[None]:
     """Measure no child that is forked in here: to begin with it takes longer than most of them."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
-            patch.delenv(name)
+    with _none_started() as patch:
         patch.setattr(coverage.Coverage, "current", lambda: None)  # what it goes on with in a child
         yield
 
@@ -42,3 +40,11 @@ def stop_tracing() -> None:
     """
     sys.settrace(None)
     threading.settrace(None)
+
+
+@contextmanager
+def _none_started() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+            patch.delenv(name)
+        yield patch
