@@ -165,9 +165,9 @@ class Route:
 
 
 def route_to(base_url: str, timeout: float, args: Mapping[str, Any]) -> Route:
-    """Return the way of token requests that *args*, with transports as Lent, ask for."""
-    defaults = {"verify": True, "cert": None, "proxy": None, "trust_env": True}
-    settings = {name: args.get(name, default) for name, default in defaults.items()}
+    """Return the way of token requests that *args* ask for: with *verify*, and Lent transports."""
+    given = {"cert": None, "proxy": None, "trust_env": True, **args}
+    settings = {name: given[name] for name in ("verify", "cert", "proxy", "trust_env")}
     cert = settings["cert"]
     files = (settings["verify"], *(cert if isinstance(cert, tuple) else (cert,)))
     parts = (
