@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import coverage
 import pytest
 import trustme
 
@@ -24,6 +25,12 @@ UNMEASURED = {"benchmarks", "chaos", "demo", "docs", "pipeline", "processes", "r
 # Whoever starts the tests in the background may have SIGINT ignored, and what the tests start
 # and interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish() -> None:
+    """Save what was measured, as xdist kills a worker that takes ten seconds to end."""
+    if measuring := coverage.Coverage.current():
+        measuring.save()
 
 
 @pytest.fixture(scope="session", autouse=True)
