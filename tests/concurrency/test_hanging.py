@@ -101,6 +101,27 @@ def test_a_store_that_hangs_is_passed(sandbox: Sandbox, release: threading.Event
     assert sandbox.token_requests == 4
 
 
+def test_a_store_that_has_hung_before_a_call_is_passed_all_the_sooner(
+    sandbox: Sandbox, release: threading.Event
+) -> None:
+    """Who joins the refresh late waits for the rest of its patience only, one second in all."""
+
+    class Hanging(setle.MemoryTokenStore):
+        def load(self, key: str) -> setle.AccessToken | None:
+            release.wait(30)
+            return None
+
+    store = Hanging()
+
+    async def give_up() -> None:
+        with anyio.move_on_after(0.7):
+            await source_of(sandbox, store=store, timeout=3).aget_token()
+
+    anyio.run(give_up)
+    source_of(sandbox, store=store, timeout=0.9).get_token()
+    assert sandbox.token_requests == 1
+
+
 def test_a_token_that_is_being_saved_serves_meanwhile(
     sandbox: Sandbox, release: threading.Event
 ) -> None:
