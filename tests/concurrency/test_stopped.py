@@ -2,15 +2,19 @@
 
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 import setle
 from setle.testing import Answer, Sandbox
-from tests.support import source_of
+from tests.support import Clock, join_refreshes, source_of
 from tests.support.faults import asked, fault, saw, yes
 from tests.support.processes import forked
 
@@ -82,18 +86,55 @@ def test_an_answer_that_came_meanwhile_is_taken(sandbox: Sandbox, timeout: float
     saw(f"{said}, no error", f"at most 3 token requests: {yes(sandbox.token_requests <= 3)}")
 
 
-@pytest.mark.parametrize("stopped", [0.45, 0.8])
-def test_a_call_after_an_early_refresh_that_was_stopped_asks_anew(
-    sandbox: Sandbox, stopped: float
+def test_an_early_refresh_that_fails_after_a_stop_is_asked_anew(
+    sandbox: Sandbox, clock: Clock
 ) -> None:
-    """Nobody has waited for it: it failed, or is late, for want of a running process."""
-    sandbox.lifetime = LIFETIME
-    first = Answer(
-        json={"access_token": "the-first", "expires_in": LIFETIME, "token_type": "Bearer"}
-    )
-    sandbox.script_token(first, Answer(hang_up=True, delay=0.4))
-    assert _stopped_in_early_refresh(sandbox, _wait(stopped), 0.5) == "another token"
+    """Its token has ended meanwhile, and the failure tells of a time long ago."""
+    source = source_of(sandbox)
+    source.get_token()
+    clock.go_on(3500)
+    sandbox.script_token(Answer(404))
+    with ThreadPoolExecutor(1) as pool:
+        with sandbox.hold():
+            source.get_token()
+            sandbox.wait_for(token_requests=2)
+            clock.go_on(3600)
+            call = pool.submit(source.get_token)
+        assert call.result(30).lifetime == 3600
     assert sandbox.token_requests == 3
+
+
+def test_an_early_refresh_that_is_past_its_deadline_after_a_stop_is_asked_anew(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """Nobody has waited for it while the process was stopped."""
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    class Hanging(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if clock.monotonic == early:
+                hangs.set()
+                goes_on.wait(30)
+            return super().handle_request(request)
+
+    class WithoutLock(setle.MemoryTokenStore):
+        @contextmanager
+        def lock(self, key: str, timeout: float) -> Iterator[None]:
+            yield
+
+    early = clock.monotonic + 3500
+    source = source_of(sandbox, store=WithoutLock(), timeout=1.5, transport=Hanging)
+    source.get_token()
+    clock.go_on(3500)
+    source.get_token()
+    assert hangs.wait(30)
+    time.sleep(0.7)  # a call that begins later has some time left at the refresh's deadline
+    clock.go_on(3600)
+    try:
+        assert source.get_token().lifetime == 3600
+    finally:
+        goes_on.set()
+        join_refreshes()
 
 
 @fault(
