@@ -132,7 +132,7 @@ def _version(mutant: Mutant) -> str:
 
 
 def main() -> int:
-    """Return 0 if every survivor is explained, and every explanation is of a survivor."""
+    """Return 0 if every survivor is explained, and every explanation is of a mutant."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("modules", nargs="*", type=Path, help="all of the core, if none is named")
     parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)

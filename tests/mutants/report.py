@@ -72,7 +72,7 @@ def told(result: Result, number: int, count: int) -> str:
 
 def problems(results: Sequence[Result], *, whole: bool) -> list[str]:
     """
-    Return what is to be done: survivors without a reason, reasons without a survivor.
+    Return what is to be done: survivors without a reason, reasons without a mutant.
 
     The latter only if the *whole* of the core was tried.
     """
@@ -86,9 +86,10 @@ def problems(results: Sequence[Result], *, whole: bool) -> list[str]:
         for one in results
         if one.control and one.outcome.killed
     ]
-    there = {(mutant.path, mutant.function, mutant.before, mutant.after) for mutant in lives}
+    tried = [one.mutant for one in results]
+    there = {(mutant.path, mutant.function, mutant.before, mutant.after) for mutant in tried}
     said += [
-        f"explained, but does not live: {one.module} {one.function}: {one.line} => {after}"
+        f"explained, but is no mutant: {one.module} {one.function}: {one.line} => {after}"
         for one in known
         for after in one.mutants
         if whole and (str(CORE / one.module), one.function, one.line, after) not in there
@@ -103,10 +104,10 @@ def page(results: Sequence[Result], *, minutes: float, untried: int) -> str:
     for one in results:
         if not one.control:
             fate = "not explained"
-            if one.outcome.killed:
-                fate = "never ended" if one.outcome.by.startswith("no end") else "killed"
-            elif any(why.fits(one.mutant) for why in known):
+            if any(why.fits(one.mutant) for why in known):
                 fate = "explained"
+            elif one.outcome.killed:
+                fate = "never ended" if one.outcome.by.startswith("no end") else "killed"
             name = Path(one.mutant.path).relative_to(CORE).as_posix()
             counts.setdefault(name, Counter()).update(["mutants", fate])
     total = sum(counts.values(), Counter[str]())
