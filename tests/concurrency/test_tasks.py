@@ -228,7 +228,10 @@ def test_a_loop_is_woken_once_for_all_its_tasks(
             wake(callback)
 
         monkeypatch.setattr(loop, "call_soon_threadsafe", count)
-        await asyncio.gather(*(source.aget_token() for _ in range(50)))
+        with sandbox.hold():
+            calls = asyncio.gather(*(source.aget_token() for _ in range(50)))
+            await asyncio.sleep(0)  # until all of them wait
+        await calls
         assert len(woken) == 1
 
     asyncio.run(run())
