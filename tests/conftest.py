@@ -1,6 +1,7 @@
 import gc
 import logging
 import os
+import random
 import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -89,6 +90,14 @@ def sandbox() -> Iterator[Sandbox]:
     with Sandbox() as running:
         yield running
         join_refreshes()
+
+
+@pytest.fixture(scope="module")
+def no_jitter() -> Iterator[None]:
+    """Attempts follow each other at once unless the answer says otherwise, and delays are whole."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(random, "uniform", lambda low, high: high if low else low)
+        yield
 
 
 @pytest.fixture

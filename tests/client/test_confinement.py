@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import json
 import logging
-import random
 import socket
 import threading
 import traceback
@@ -20,6 +19,8 @@ import setle
 import setle_api
 from setle.testing import Answer, Sandbox
 from tests.support.faults import fault, saw, times
+
+pytestmark = pytest.mark.usefixtures("no_jitter")
 
 ESTATES = "/v1/estate/list"
 SECRET = "5f0c" * 16
@@ -59,12 +60,6 @@ def elsewhere() -> Iterator[Elsewhere]:
     server = Elsewhere()
     yield server
     server.stop()
-
-
-@pytest.fixture(autouse=True)
-def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts follow each other at once."""
-    monkeypatch.setattr(random, "uniform", lambda low, high: low)
 
 
 def options(sandbox: Sandbox, **more: Any) -> dict[str, Any]:

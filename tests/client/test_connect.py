@@ -19,6 +19,8 @@ import setle
 import setle_api
 from setle.testing import Answer, Sandbox
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 ESTATES = "/v1/estate/list"
 HOST = "setle.invalid"  # only a proxy finds it
 

@@ -16,6 +16,8 @@ from tests.support import credentials_of
 from tests.support.faults import asked, fault, named, saw, times, yes
 from tests.support.worlds import ESTATES, World, connect_to
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 Connect: TypeAlias = Callable[..., setle_api.AuthenticatedClient]
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")

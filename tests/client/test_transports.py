@@ -19,6 +19,8 @@ from tests.support import all_at_once
 from tests.support.processes import forked
 from tests.support.worlds import ECHO, World
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 Connect: TypeAlias = Callable[..., setle_api.AuthenticatedClient]
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

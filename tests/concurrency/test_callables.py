@@ -14,6 +14,8 @@ from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, join_refreshes, source_of
 from tests.support.faults import fault, saw, times
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 
 class Vault:
     """Returns credentials, and counts how often it is called; down if told so."""

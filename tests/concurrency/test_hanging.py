@@ -20,6 +20,8 @@ from tests.support import Clock, credentials_of, eventually, join_refreshes, sou
 from tests.support.faults import asked, fault, named, saw, times, yes
 from tests.support.raw import RawEndpoint
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 
 @pytest.fixture
 def release() -> Iterator[threading.Event]:

@@ -7,6 +7,8 @@ from setle._time import now
 from setle.testing import Answer, Sandbox
 from tests.support import source_of
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 
 class _Shared(setle.MemoryTokenStore):
     """A store into which another process saves a token at the end of some request."""

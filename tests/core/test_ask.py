@@ -20,6 +20,8 @@ from setle.testing import Answer, Sandbox
 from tests.support import Clock, join_refreshes
 from tests.support.faults import asked, fault, named, naming, saw, times, yes
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 # Making one takes some 20 ms, and none of these tests needs its own.
 TLS = ssl.create_default_context()
 GOOD = {"access_token": "a-token", "expires_in": 3600, "token_type": "Bearer"}
@@ -79,14 +81,6 @@ def without(name: str) -> Answer:
 
 def raw(content: bytes, **headers: str) -> Answer:
     return Answer(body=content, headers=headers)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_jitter() -> Iterator[None]:
-    """Attempts follow each other at once unless the answer says otherwise."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(random, "uniform", lambda low, high: low)
-        yield
 
 
 BAD_ANSWERS: dict[str, tuple[Answer, type[setle.TokenError], int | None]] = {

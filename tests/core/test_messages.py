@@ -15,6 +15,8 @@ from tests.support import credentials_of, source_of
 from tests.support.faults import fault, named, naming, saw
 from tests.support.worlds import ESTATES, World, connect_to
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
 makes = pytest.mark.parametrize("make", [setle.connect, setle.TokenSource])
 

@@ -21,6 +21,8 @@ from tests.support import Clock, all_at_once, credentials_of, source_of
 from tests.support.faults import fault, saw, yes
 from tests.support.worlds import ESTATES, connect_to
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
 SECRET = "5f0c" * 16
 PASSWORD = "p4ssw0rd"

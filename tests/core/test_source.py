@@ -20,6 +20,8 @@ from tests.support import Clock, all_at_once, credentials_of, eventually, join_r
 from tests.support.faults import asked, fault, named, saw, times, yes
 from tests.support.worlds import World
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 REFUSED = Answer(401, json={"statusCode": 401, "message": "Unauthorized"})
 OUTLIVED = "either clock ends a token"
 DOWN = Answer(503, json={"statusCode": 503, "message": "maintenance"})

@@ -17,15 +17,11 @@ from setle.stores.tolerant import TolerantStore
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, elsewhere, join_refreshes, source_of
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 REFUSED = Answer(401)
 UNUSABLE = Answer(json={})
 END = datetime(2100, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def full_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each delay is drawn at full length, and attempts follow each other at once."""
-    monkeypatch.setattr(random, "uniform", lambda low, high: high if low else low)
 
 
 def refused(source: setle.TokenSource) -> setle.TokenError:

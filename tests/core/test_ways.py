@@ -1,6 +1,5 @@
 """What goes wrong on the way to the token endpoint: TLS, names, connections."""
 
-import random
 import socket
 import ssl
 import struct
@@ -20,6 +19,8 @@ from tests.support import Clock, join_refreshes
 from tests.support.faults import asked, fault, named, naming, saw, times, yes
 from tests.support.raw import RawEndpoint, token_answer
 
+pytestmark = pytest.mark.usefixtures("no_jitter")
+
 SECRET = "5f0c" * 16
 Handle = Callable[[socket.socket], object]
 
@@ -28,12 +29,6 @@ TRUST = ssl.create_default_context()
 AUTHORITY.configure_trust(TRUST)
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts follow each other at once."""
-    monkeypatch.setattr(random, "uniform", lambda low, high: low)
 
 
 def refused(base_url: str, *, timeout: float = 5.0, **more: Any) -> setle.TokenError:
