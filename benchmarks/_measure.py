@@ -35,9 +35,10 @@ class Pairs:
 
 
 def interleaved(ours: Callable[[], float], baseline: Callable[[], float], *, rounds: int) -> Pairs:
-    """Return *rounds* figures of each, after one round that does not count."""
+    """Return *rounds* figures of each; before several, one round does not count."""
     pairs = Pairs([], [])
-    ours(), baseline()
+    if rounds > 1:
+        ours(), baseline()
     for number in range(rounds):
         # By turns, so that neither is always the one that finds the caches cold.
         if number % 2:
