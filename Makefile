@@ -34,7 +34,7 @@ demo: $(READY) ## See it work: thousands of calls through roll-overs, a blip and
 # Three, as much of the time of two is waiting.
 test: $(READY) ## Run the tests, with branch coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses 3 --dist worksteal
+	$(BIN)/coverage run -m pytest --numprocesses 4 --dist worksteal
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
