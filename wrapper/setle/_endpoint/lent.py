@@ -66,6 +66,12 @@ class Lent:
     def _checked(transport: object, kind: type[T]) -> T:
         if isinstance(transport, kind):
             return transport
+        name = type(transport).__name__
+        if not isinstance(transport, httpx.BaseTransport | httpx.AsyncBaseTransport):
+            raise ConfigurationError(
+                f"a transport in httpx_args is no transport of httpx ({name}); pass one, or a"
+                " callable that makes one"
+            )
         serves, remedy = "sync", "pass one that is an httpx.AsyncBaseTransport too"
         if kind is httpx.BaseTransport:
             serves = "async"
@@ -73,7 +79,6 @@ class Lent:
                 "let token requests go another way by token_httpx_args={}, and make calls by"
                 " get_async_httpx_client()"
             )
-        name = type(transport).__name__
         raise ConfigurationError(
             f"a transport in httpx_args ({name}) serves {serves} only; {remedy}"
         )
