@@ -50,6 +50,28 @@ def test_threads_that_meet_a_stale_token_ask_once(sandbox: Sandbox, clock: Clock
     assert sandbox.token_requests == 5
 
 
+def test_sources_that_are_made_at_once_fail_as_one(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that start together have one way to the endpoint, and one back-off."""
+    store, both, make = setle.MemoryTokenStore(), threading.Barrier(2), httpx.create_ssl_context
+
+    def make_with_the_other(*args: Any) -> object:
+        both.wait(30)
+        return make(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(httpx, "create_ssl_context", make_with_the_other)
+        sources = [
+            future.result() for future in all_at_once(2, lambda: source_of(sandbox, store=store))
+        ]
+    sandbox.script_token(*[Answer(hang_up=True)] * 6)
+    for source in sources:
+        with pytest.raises(setle.TokenUnavailableError):
+            source.get_token()
+    assert sandbox.token_requests == 3
+
+
 def test_threads_in_the_window_start_one_refresh(sandbox: Sandbox, clock: Clock) -> None:
     """Thirty-two threads that find the window open at once do not queue up."""
     source = source_of(sandbox)

@@ -182,6 +182,7 @@ def route_to(base_url: str, timeout: float, args: Mapping[str, Any]) -> Route:
         hash(parts)
     except TypeError:  # such as a list: a way of its own
         return _route.__wrapped__(*parts)
+    _route(*parts)  # two threads at once each get one of their own from it
     return _route(*parts)
 
 

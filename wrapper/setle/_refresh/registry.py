@@ -143,7 +143,7 @@ def way_to(
 ) -> Way:
     """Return the way to *provider*: equal callables are one, as long as the environment is."""
     way = Way(provider, store, base_url)
-    first = _first(way)
+    first = _first(_first(way))  # two threads at once may each get their own from one look
     first.follow(way)  # a secret's file may have changed
     return first
 
