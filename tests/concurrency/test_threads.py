@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from itertools import count
 from types import FrameType
 from typing import Any, TypeVar
+from weakref import KeyedRef
 
 import anyio
 import httpx
@@ -69,6 +70,36 @@ def test_sources_that_are_made_at_once_fail_as_one(
     for source in sources:
         with pytest.raises(setle.TokenUnavailableError):
             source.get_token()
+    assert sandbox.token_requests == 3
+
+
+def test_a_transport_that_threads_use_first_at_once_is_one(sandbox: Sandbox) -> None:
+    """Whoever is held up as the first meets the other one, and both fail together."""
+    store, transport = setle.MemoryTokenStore(), httpx.HTTPTransport()
+    begun, made = threading.Event(), threading.Event()
+
+    def hold_up(frame: FrameType, *_: object) -> None:
+        if frame.f_code is KeyedRef.__new__.__code__ and not begun.is_set():
+            begun.set()
+            made.wait(0.3)
+
+    def source() -> setle.TokenSource:
+        return source_of(sandbox, store=store, transport=transport)
+
+    def held_up() -> setle.TokenSource:
+        sys.settrace(hold_up)
+        return source()
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(held_up)
+        assert begun.wait(30)
+        sources = [source()]
+        made.set()
+        sources.append(first.result(30))
+    sandbox.script_token(*[Answer(hang_up=True)] * 6)
+    for each in sources:
+        with pytest.raises(setle.TokenUnavailableError):
+            each.get_token()
     assert sandbox.token_requests == 3
 
 

@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 import httpx
 
 from .._errors import ConfigurationError
-from .._locks import process
+from .._locks import exclusive, process
 
 T = TypeVar("T", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
@@ -94,6 +94,7 @@ class _Borrowed(httpx.BaseTransport):
 _known: WeakValueDictionary[int, Lent] = WeakValueDictionary()  # each keeps what is given
 
 
+@exclusive
 def lent(given: Any) -> Lent | None:
     """Return *given* as lent, the same for all who are given the same."""
     if given is None or isinstance(given, Lent):

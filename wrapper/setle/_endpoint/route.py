@@ -77,15 +77,15 @@ def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) ->
     """
     args = dict(httpx_args or {})
     with settings_named(args):
-        args["transport"] = lent(args.get("transport"))
-        mounts = {name: lent(mount) for name, mount in (args.get("mounts") or {}).items()}
+        mounts = dict(args.get("mounts") or {})
         url = httpx.URL(base_url)
         if is_loopback(url.host):
             # What httpx would find, if it did not look into the environment.
             fitting = sorted(each for each in map(URLPattern, mounts) if each.matches(url))
             origin = f"{url.scheme}://{url.netloc.decode()}"
             mounts[origin] = mounts[fitting[0].pattern] if fitting else None
-        args["mounts"] = mounts
+    args["transport"] = lent(args.get("transport"))
+    args["mounts"] = {name: lent(mount) for name, mount in mounts.items()}
     return args
 
 
