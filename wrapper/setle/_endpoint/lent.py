@@ -10,6 +10,7 @@ from .._locks import exclusive, process
 
 T = TypeVar("T", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
+_TRANSPORTS = (httpx.BaseTransport, httpx.AsyncBaseTransport)
 # They hold no connection that two processes or loops could get in each other's way with.
 _CONNECTIONLESS = (httpx.MockTransport, httpx.ASGITransport, httpx.WSGITransport)
 
@@ -30,7 +31,7 @@ class Lent:
     @property
     def is_made(self) -> bool:
         """Whether it is made anew for each httpx client, which then closes it."""
-        return not isinstance(self._given, httpx.BaseTransport | httpx.AsyncBaseTransport)
+        return not isinstance(self._given, _TRANSPORTS)
 
     def check(self, kind: type[T]) -> None:
         """Raise a ConfigurationError if it is no *kind*; of a callable's, nobody knows yet."""
@@ -67,7 +68,7 @@ class Lent:
         if isinstance(transport, kind):
             return transport
         name = type(transport).__name__
-        if not isinstance(transport, httpx.BaseTransport | httpx.AsyncBaseTransport):
+        if not isinstance(transport, _TRANSPORTS):
             raise ConfigurationError(
                 f"a transport in httpx_args is no transport of httpx ({name}); pass one, or a"
                 " callable that makes one"
