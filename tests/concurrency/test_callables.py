@@ -1,9 +1,7 @@
 """Callables that return credentials: new at each request, failing, or with an environment."""
 
-import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
@@ -11,7 +9,7 @@ import pytest
 
 import setle
 from setle.testing import Answer, Sandbox
-from tests.support import Clock, credentials_of, join_refreshes, source_of
+from tests.support import Clock, credentials_of, held_up, join_refreshes, source_of
 from tests.support.faults import fault, saw, times
 
 pytestmark = pytest.mark.usefixtures("no_jitter")
@@ -288,21 +286,11 @@ def test_a_caller_who_was_held_up_uses_what_the_callable_has_led_to(sandbox: San
     """The vault is not called again, though it had not answered yet when the call began."""
     vault = Vault(sandbox)
     source = source_of(sandbox, credentials=vault)
-    begun, served = threading.Event(), threading.Event()
 
-    def hold_up(frame: FrameType, *_: object) -> None:
-        if frame.f_code.co_filename.endswith("_locks.py"):
-            begun.set()
-            served.wait(30)
+    def before_the_mutex(frame: FrameType) -> bool:
+        return frame.f_code.co_filename.endswith("_locks.py")
 
-    def call() -> setle.AccessToken:
-        sys.settrace(hold_up)
-        return source.get_token()
-
-    with ThreadPoolExecutor(1) as pool:
-        held_up = pool.submit(call)
-        begun.wait(30)
+    with held_up(before_the_mutex, source.get_token) as call:
         token = source.get_token()
-        served.set()
-        assert held_up.result() == token
+    assert call.result() == token
     assert (vault.calls, sandbox.token_requests) == (1, 1)

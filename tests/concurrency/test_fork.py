@@ -1,16 +1,22 @@
 """A forked child starts clean, whatever its parent was in the middle of."""
 
 import os
-import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
 import pytest
 
 import setle
 from setle.testing import Sandbox
-from tests.support import Clock, all_at_once, credentials_of, join_refreshes, source_of
+from tests.support import (
+    Clock,
+    LockedByNobody,
+    all_at_once,
+    credentials_of,
+    held_up,
+    join_refreshes,
+    source_of,
+)
 from tests.support.faults import asked, fault, saw, yes
 from tests.support.processes import forked
 
@@ -26,15 +32,6 @@ def test_a_child_inherits_the_token(sandbox: Sandbox) -> None:
     assert child == "yes"
     assert sandbox.token_requests == 1
     saw(f"the same token: {child}", asked(sandbox))
-
-
-class LockedByNobody(setle.MemoryTokenStore):
-    """A store in which one refresh keeps no other one from asking."""
-
-    def lock(  # type: ignore[override] # wider than a null context
-        self, key: str, timeout: float
-    ) -> AbstractContextManager[None]:
-        return nullcontext()
 
 
 @fault(
@@ -149,24 +146,13 @@ def test_a_short_job_that_was_forked_in_the_window_starts_no_refresh(
 def test_a_child_is_not_kept_out_by_a_thread_that_it_lacks(sandbox: Sandbox) -> None:
     """A thread of the parent holds the mutex at the moment of the fork, and for ever after."""
     source = source_of(sandbox)
-    inside, leave = threading.Event(), threading.Event()
 
-    def hold_up(frame: FrameType, *_: object) -> None:
+    def inside(frame: FrameType) -> bool:
         called_by = frame.f_back.f_code.co_qualname if frame.f_back else ""
-        if called_by.startswith("exclusive.") and frame.f_code.co_name != "process":
-            inside.set()
-            leave.wait(60)
+        return called_by.startswith("exclusive.") and frame.f_code.co_name != "process"
 
-    def hold() -> None:
-        sys.settrace(hold_up)
-        source.get_token()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    assert inside.wait(30)
-    assert forked(lambda: source.get_token().lifetime)() == "3600.0"
-    leave.set()
-    holder.join(30)
+    with held_up(inside, source.get_token):
+        assert forked(lambda: source.get_token().lifetime)() == "3600.0"
 
 
 @fault(

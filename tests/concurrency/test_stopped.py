@@ -4,9 +4,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,7 +13,7 @@ import pytest
 
 import setle
 from setle.testing import Answer, Sandbox
-from tests.support import Clock, join_refreshes, source_of
+from tests.support import Clock, LockedByNobody, join_refreshes, source_of
 from tests.support.faults import asked, fault, saw, yes
 from tests.support.processes import forked
 
@@ -117,13 +116,8 @@ def test_an_early_refresh_that_is_past_its_deadline_after_a_stop_is_asked_anew(
                 goes_on.wait(30)
             return super().handle_request(request)
 
-    class WithoutLock(setle.MemoryTokenStore):
-        @contextmanager
-        def lock(self, key: str, timeout: float) -> Iterator[None]:
-            yield
-
     early = clock.monotonic + 3500
-    source = source_of(sandbox, store=WithoutLock(), timeout=1.5, transport=Hanging)
+    source = source_of(sandbox, store=LockedByNobody(), timeout=1.5, transport=Hanging)
     source.get_token()
     clock.go_on(3500)
     source.get_token()

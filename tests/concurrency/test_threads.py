@@ -27,7 +27,15 @@ from setle._refresh.registry import tolerant
 from setle._refresh.state import KeyState
 from setle._time import Instant, now
 from setle.testing import Answer, Sandbox
-from tests.support import Clock, all_at_once, credentials_of, eventually, join_refreshes, source_of
+from tests.support import (
+    Clock,
+    all_at_once,
+    credentials_of,
+    eventually,
+    held_up,
+    join_refreshes,
+    source_of,
+)
 from tests.support.faults import asked, fault, named, saw
 
 T = TypeVar("T")
@@ -51,6 +59,15 @@ def test_threads_that_meet_a_stale_token_ask_once(sandbox: Sandbox, clock: Clock
     assert sandbox.token_requests == 5
 
 
+def _requests_that_fail(sandbox: Sandbox, sources: list[setle.TokenSource]) -> int:
+    """Return how often *sources* ask, one after the other, while no request is answered."""
+    sandbox.script_token(*[Answer(hang_up=True)] * 3 * len(sources))
+    for source in sources:
+        with pytest.raises(setle.TokenUnavailableError):
+            source.get_token()
+    return sandbox.token_requests
+
+
 def test_sources_that_are_made_at_once_fail_as_one(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,41 +83,22 @@ def test_sources_that_are_made_at_once_fail_as_one(
         sources = [
             future.result() for future in all_at_once(2, lambda: source_of(sandbox, store=store))
         ]
-    sandbox.script_token(*[Answer(hang_up=True)] * 6)
-    for source in sources:
-        with pytest.raises(setle.TokenUnavailableError):
-            source.get_token()
-    assert sandbox.token_requests == 3
+    assert _requests_that_fail(sandbox, sources) == 3
 
 
 def test_a_transport_that_threads_use_first_at_once_is_one(sandbox: Sandbox) -> None:
     """Whoever is held up as the first meets the other one, and both fail together."""
     store, transport = setle.MemoryTokenStore(), httpx.HTTPTransport()
-    begun, made = threading.Event(), threading.Event()
-
-    def hold_up(frame: FrameType, *_: object) -> None:
-        if frame.f_code is KeyedRef.__new__.__code__ and not begun.is_set():
-            begun.set()
-            made.wait(0.3)
 
     def source() -> setle.TokenSource:
         return source_of(sandbox, store=store, transport=transport)
 
-    def held_up() -> setle.TokenSource:
-        sys.settrace(hold_up)
-        return source()
+    def begun(frame: FrameType) -> bool:
+        return frame.f_code is KeyedRef.__new__.__code__
 
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(held_up)
-        assert begun.wait(30)
-        sources = [source()]
-        made.set()
-        sources.append(first.result(30))
-    sandbox.script_token(*[Answer(hang_up=True)] * 6)
-    for each in sources:
-        with pytest.raises(setle.TokenUnavailableError):
-            each.get_token()
-    assert sandbox.token_requests == 3
+    with held_up(begun, source, longest=0.3) as first:
+        second = source()
+    assert _requests_that_fail(sandbox, [first.result(), second]) == 3
 
 
 def test_threads_in_the_window_start_one_refresh(sandbox: Sandbox, clock: Clock) -> None:

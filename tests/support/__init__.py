@@ -4,8 +4,9 @@ import copy
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
@@ -57,6 +58,15 @@ def source_of(
     )
 
 
+class LockedByNobody(setle.MemoryTokenStore):
+    """A store in which one refresh keeps no other one from asking."""
+
+    def lock(  # type: ignore[override] # wider than a null context
+        self, key: str, timeout: float
+    ) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 def elsewhere(store: S) -> S:
     """Return *store* as another process has it: another object with the same tokens and locks."""
     return copy.copy(store)
@@ -97,3 +107,28 @@ def all_at_once(count: int, call: Callable[[], T]) -> list[Future[T]]:
 
     with ThreadPoolExecutor(count) as pool:
         return [pool.submit(run) for _ in range(count)]
+
+
+@contextmanager
+def held_up(
+    at: Callable[[FrameType], bool], call: Callable[[], T], *, longest: float = 60.0
+) -> Iterator[Future[T]]:
+    """Have *call* in a thread that is held up in the first frame *at* tells, within the block."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold_up(frame: FrameType, *_: object) -> None:
+        if not inside.is_set() and at(frame):
+            inside.set()
+            leave.wait(longest)
+
+    def run() -> T:
+        sys.settrace(hold_up)
+        return call()
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(run)
+        try:
+            assert inside.wait(30)
+            yield future
+        finally:
+            leave.set()
