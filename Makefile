@@ -53,9 +53,10 @@ fuzz: $(READY) ## Make up answers, stored tokens, settings and pages for five mi
 # What threads and tasks do. In programs that a test starts, threads change places as usual: what only
 # starts programs, or stops them, is left out.
 RACES ?= $(patsubst %,tests/concurrency/test_%.py,callables fork hanging interrupts last_look reentry tasks threads)
-RUN_RACES = -m pytest --quiet -p tests.races --dist each --tx '4*popen' --timeout 600 --page $(RACES)
+RUN_RACES = -m pytest --quiet -p tests.races --dist each --tx '5*popen' --timeout 600 --page $(RACES) \
+	$(if $(SECONDS),--seconds $(SECONDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
-races: $(READY) ## Run what threads do 500 times over, changing places each microsecond; takes half an hour
+races: $(READY) ## Run what threads do 500 times over, changing places each microsecond; half an hour, or SECONDS= per test, MINUTES= in all
 	$(BIN)/python $(RUN_RACES)
 
 mutants: $(READY) ## Change the core in 3,000 places, one at a time, and see whether the tests notice; takes an hour
