@@ -1,13 +1,18 @@
 """What a store raises, returns or never returns costs token requests, never a call."""
 
+import asyncio
+import errno
 import logging
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
+from email.message import Message
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -93,10 +98,27 @@ WRONG: dict[str, tuple[str, Callable[..., Any], str]] = {
     "extend is async": ("lock", lambda *_: nullcontext(_coroutine), "it is async"),
     "extend takes arguments": ("lock", lambda *_: nullcontext(lambda seconds: None), "TypeError"),
     "extend raises": ("lock", lambda *_: nullcontext(_raising(KeyError("s3cret"))), "KeyError"),
+    "load raises an error with a URL": (
+        "load",
+        _raising(HTTPError("https://kv/?k=s3cret", 503, "down", Message(), None)),
+        "HTTPError)",
+    ),
+    "load raises an OSError of no words": ("load", _raising(OSError(5, {"s3cret": 1})), "OSError)"),
+    "lock raises the system's timeout": (
+        "lock",
+        _raising(OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))),
+        os.strerror(errno.ETIMEDOUT),
+    ),
     **{
         f"{method} raises {type(error).__name__}": (method, _raising(error), type(error).__name__)
         for method in METHODS
-        for error in (LookupError("s3cret"), RecursionError("s3cret"), NotImplementedError())
+        for error in (
+            LookupError("s3cret"),
+            RecursionError("s3cret"),
+            NotImplementedError(),
+            asyncio.CancelledError("s3cret"),
+            SystemExit("s3cret"),
+        )
     },
 }
 
@@ -154,6 +176,16 @@ def test_a_lock_that_yields_itself(sandbox: Sandbox, caplog: pytest.LogCaptureFi
 
     source_of(sandbox, store=Store(lock=lambda *_: Lock())).get_token()
     assert said(caplog) == []
+
+
+def test_a_dead_store_is_not_taken_for_a_lock_that_others_have(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where nothing answers, locking times out as if somebody else had the lock."""
+    silent = _raising(TimeoutError("timed out"))
+    source_of(sandbox, store=Store(load=silent, lock=silent)).get_token()
+    assert said(caplog) == ["Store.load failed (TimeoutError); going on without it"]
+    assert "has been held" not in caplog.text
 
 
 def test_the_lock_is_extended(sandbox: Sandbox) -> None:

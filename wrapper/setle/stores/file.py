@@ -5,7 +5,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -82,19 +82,18 @@ class FileTokenStore:
         # Who saves has the lock, but for rare cases: another process was killed at these.
         for left in self.place.glob(f"{key}.*.new"):
             left.unlink(missing_ok=True)
-        # Aside, then renamed: whoever reads sees all of the old file or all of the new one.
-        descriptor, name = tempfile.mkstemp(".new", f"{key}.", self.place)
-        os.close(descriptor)
-        aside, path = Path(name), self.place / f"{key}.json"
-        try:
-            aside.chmod(0o600)  # whatever the umask took off
-            aside.write_text(written(token))
-            aside.replace(path)
-        except BaseException as error:
-            aside.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                error.filename = path
-            raise
+        path = self.place / f"{key}.json"
+        with _named(path):
+            # Aside, then renamed: whoever reads sees all of the old file or all of the new one.
+            descriptor, name = tempfile.mkstemp(".new", f"{key}.", self.place)
+            os.close(descriptor)
+            aside = Path(name)
+            try:
+                aside.chmod(0o600)  # whatever the umask took off
+                aside.write_text(written(token))
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[None]:
@@ -108,8 +107,12 @@ class FileTokenStore:
         self._prepare()
         # The file stays: removing it would let two processes lock two files of one name.
         path = self.place / f"{key}.lock"
-        # A system without flock has none: a file as a lock would outlast a killed process.
-        with FileLock(path, timeout, mode=0o600, poll_interval=0.02, fallback_to_soft=False):
+        with ExitStack() as held:
+            with _named(path):
+                # A system without flock has none: a file as a lock would outlast a killed process.
+                held.enter_context(
+                    FileLock(path, timeout, mode=0o600, poll_interval=0.02, fallback_to_soft=False)
+                )
             yield
 
     def _prepare(self) -> None:
@@ -122,6 +125,16 @@ class FileTokenStore:
                 folder.mkdir(0o700, exist_ok=True)  # never open to others, not even for an instant
                 folder.chmod(0o700)  # whatever the umask took off
         _check(self.place, self.place.stat())
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let errors of the system name *path*, which tells people more than a file of our own."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = path
+        raise
 
 
 def _check(path: Path, status: os.stat_result) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from threading import current_thread, main_thread
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -96,7 +97,10 @@ class Visit:
             if inspect.iscoroutine(lock):
                 return lock
             entered: object = held.enter_context(lock)
-        except TimeoutError:
+        except TimeoutError as error:
+            # Nobody has the lock if the system says so, or the store does not even load.
+            if error.errno is not None or "load" in self._guard.problems:
+                raise
             return None
         # Most locks yield themselves or True, and some of them are decorators as well.
         return entered if entered is not lock and callable(entered) else nothing
@@ -113,10 +117,11 @@ class Visit:
             self._what = what
             result = call(*args)
             problem = _problem_with(what, result)
-        except Exception as error:  # noqa: BLE001 - foreign code
-            # The system's own words are safe; those of others may hold a password.
-            words, place = (getattr(error, name, None) for name in ("strerror", "filename"))
-            problem = (words or type(error).__name__) + (f": {place}" if place else "")
+        except BaseException as error:
+            # A store may end in any way, but only the main thread is interrupted.
+            if not isinstance(error, Exception) and current_thread() is main_thread():
+                raise
+            problem = _words_of(error)
         finally:
             self._what = ""
             self._spent = time.monotonic() - self._since
@@ -134,6 +139,15 @@ class Visit:
         text = "%(store)s failed (%(problem)s); going on without it"
         level = logging.DEBUG if known else logging.WARNING
         say(level, "store_failed", text, store=f"{self._name}.{what}", problem=problem)
+
+
+def _words_of(error: BaseException) -> str:
+    """Return what may be told of *error*: words and file of the system, or else its name."""
+    # Those of others, as a URL in place of a file, may hold a password.
+    words, place = (getattr(error, name, None) for name in ("strerror", "filename"))
+    if not isinstance(words, str):
+        return type(error).__name__
+    return f"{words}: {place}" if place else words
 
 
 def _problem_with(what: str, result: object) -> str:
