@@ -8,9 +8,11 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
+import certifi
 import httpx
 import pytest
 import trustme
@@ -231,6 +233,48 @@ def test_headers_are_copied(setle_sandbox: Sandbox) -> None:
     assert args == {"headers": {"X-Trace": "7"}, "timeout": 5.0}
 
 
+def test_arguments_may_be_changed_for_another_tenant(setle_sandbox: Sandbox) -> None:
+    """A client sends what it was made with, whatever becomes of the arguments afterwards."""
+    called: list[str] = []
+    args: dict[str, Any] = {
+        **{name: {"tenant": "a"} for name in ("headers", "cookies", "params")},
+        "event_hooks": {"request": [lambda request: called.append("a")]},
+    }
+    client = connected(setle_sandbox, httpx_args=args)
+    for name in ("headers", "cookies", "params"):
+        args[name]["tenant"] = "b"
+    args["event_hooks"]["request"].append(lambda request: called.append("b"))
+    with client:
+        sent = estates(client).request
+    assert (sent.headers["tenant"], sent.headers["Cookie"]) == ("a", "tenant=a")
+    assert sent.url.query == b"tenant=a"
+    assert called == ["a"]
+
+
+def test_a_jar_of_cookies_is_shared(setle_sandbox: Sandbox) -> None:
+    """As with httpx: what an answer sets is in there, for whoever keeps it."""
+    jar = CookieJar()
+    setle_sandbox.script_api(Answer(200, headers={"Set-Cookie": "session=7"}))
+    with connected(setle_sandbox, httpx_args={"cookies": jar}) as client:
+        estates(client)
+    assert [cookie.name for cookie in jar] == ["session"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [{"headers": {"X": "\xe9"}}, {"headers": 5}, {"params": 5}, {"event_hooks": [print]}, [5]],
+    ids=str,
+)
+def test_an_argument_that_httpx_cannot_use(
+    args: Any, setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is httpx_args that are told, and no proxy of the environment."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    problem = r"^httpx_args holds what httpx cannot use$"
+    with pytest.raises(setle.ConfigurationError, match=problem):
+        connected(setle_sandbox, httpx_args=args)
+
+
 @pytest.mark.parametrize("headers", [None, [("X-Trace", "7")], httpx.Headers({"X-Trace": "7"})])
 def test_forms_of_headers(headers: Any, setle_sandbox: Sandbox) -> None:
     """Headers may have any form that httpx takes."""
@@ -419,6 +463,85 @@ def test_bad_variable(name: str, value: str, problem: str, monkeypatch: pytest.M
     monkeypatch.setenv(name, value)
     with pytest.raises(setle.ConfigurationError, match=problem):
         setle.connect(setle.ClientCredentials("id", "secret"), store=setle.MemoryTokenStore())
+
+
+def test_a_wrong_type_is_not_the_proxys(
+    setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a proxy is well, and httpx finds out only as it makes a client."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    client = connected(setle_sandbox, httpx_args={"limits": 5})
+    with pytest.raises(setle.ConfigurationError, match=r"^httpx_args holds"):
+        client.get_httpx_client()
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+def test_variables_that_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without trust_env no variable of httpx's is to blame."""
+    monkeypatch.setenv("ALL_PROXY", "ftp://127.0.0.1:9")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/root.pem")
+    credentials = setle.ClientCredentials("id", "secret")
+    args = {"trust_env": False, "cert": "/nonexistent/client.pem"}
+    with pytest.raises(setle.ConfigurationError, match=r"^cert names what cannot be used"):
+        setle.connect(credentials, httpx_args=args)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("variable", "lost", "cert", "names"),
+    [
+        ("SSLKEYLOGFILE", True, "", "SSLKEYLOGFILE"),
+        ("SSLKEYLOGFILE", False, "no certificate", "cert"),
+        ("SSL_CERT_FILE", True, "no certificate", "SSL_CERT_FILE"),
+        ("SSL_CERT_FILE", False, "no certificate", "SSL_CERT_FILE or cert"),
+        ("SSL_CERT_FILE", False, "lost", "cert"),
+    ],
+)
+def test_the_file_that_is_to_blame_is_named(
+    variable: str,
+    *,
+    lost: bool,
+    cert: str,
+    names: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one that is not there, or else all of them, as OpenSSL does not say which it is."""
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
+        monkeypatch.delenv(other, raising=False)
+    file, pem = tmp_path / "file", tmp_path / "client.pem"
+    monkeypatch.setenv(variable, str(tmp_path / "lost" / "file" if lost else file))
+    if variable == "SSL_CERT_FILE":
+        file.write_bytes(Path(certifi.where()).read_bytes())
+    if cert != "lost":
+        pem.write_text(cert)
+    args = {"cert": (str(pem), str(pem))} if cert else {}
+    with pytest.raises(setle.ConfigurationError, match=rf"^{names} names what cannot be used"):
+        setle.connect(setle.ClientCredentials("id", "secret"), httpx_args=args)
+
+
+def test_a_lost_file_of_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a setting for it, it is the one of certifi."""
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setattr("certifi.where", lambda: "/nonexistent/cacert.pem")
+    with pytest.raises(setle.ConfigurationError, match=r"^certifi names what cannot be used"):
+        setle.connect(setle.ClientCredentials("id", "secret"), token_timeout=14.5)
+
+
+def test_a_jobs_time_limit_is_no_bad_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a signal handler raises meanwhile reaches the caller as it is."""
+
+    class TimeLimitError(Exception): ...
+
+    def interrupted() -> str:
+        raise TimeLimitError
+
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setattr("certifi.where", interrupted)
+    with pytest.raises(TimeLimitError):
+        setle.connect(setle.ClientCredentials("id", "secret"), token_timeout=14.25)
 
 
 def test_bad_variables(monkeypatch: pytest.MonkeyPatch) -> None:

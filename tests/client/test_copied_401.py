@@ -32,6 +32,7 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self._chunks:
             await checkpoint()
+            self._between()
             self.taken += 1
             yield chunk
 
@@ -102,6 +103,20 @@ def test_a_large_one_is_copied_in_part(
 def test_one_that_cannot_be_closed_is_replayed(answered: Callable[..., httpx.Response]) -> None:
     """A transport is foreign code, and the request can be sent again all the same."""
     assert answered(BrokenBody(b"no")).read() == b"no"
+
+
+def test_a_jobs_time_limit_ends_the_copy_and_the_call(
+    answered: Callable[..., httpx.Response],
+) -> None:
+    """What a signal handler raises meanwhile is not taken for a broken connection."""
+
+    class TimeLimitError(Exception): ...
+
+    def interrupt() -> None:
+        raise TimeLimitError
+
+    with pytest.raises(TimeLimitError):
+        answered(Body(b"x", between=interrupt))
 
 
 @pytest.mark.parametrize("answered", ["sync"], indirect=True)

@@ -147,9 +147,12 @@ def test_who_leaves_a_derived_client_closes_it(connect: Connect) -> None:
 
 
 @needs_fork
-def test_a_child_that_was_forked_in_a_with_block_leaves_it(connect: Connect) -> None:
+@pytest.mark.parametrize("transport", [None, httpx.HTTPTransport()], ids=["none", "the user's"])
+def test_a_child_that_was_forked_in_a_with_block_leaves_it(
+    connect: Connect, transport: httpx.HTTPTransport | None
+) -> None:
     """It has never entered that block itself, and leaves its parent's connections alone."""
-    client = connect()
+    client = connect(httpx_args={"transport": transport})
     with client:
         http = client.get_httpx_client()
         http.get(ESTATES).raise_for_status()
@@ -338,20 +341,51 @@ def test_an_async_httpx_client_may_be_taken_out_before_there_is_a_loop(
         asyncio.run(call())
 
 
-def test_each_async_httpx_client_taken_out_before_there_is_a_loop_is_another_one(
-    connect: Connect,
-) -> None:
+def test_an_async_httpx_client_is_taken_out_anew_when_its_loop_has_ended(connect: Connect) -> None:
     """So that one may be taken out for each run of an event loop."""
+    client = connect()
+
+    async def call(http: httpx.AsyncClient) -> int:
+        return (await http.get(ESTATES, headers={"Connection": "close"})).status_code
+
+    for _ in range(3):
+        http = client.get_async_httpx_client()
+        assert client.get_async_httpx_client() is http
+        assert asyncio.run(call(http)) == 200
+
+
+def test_threads_of_one_loop_take_out_one_httpx_client_each(connect: Connect) -> None:
+    """As frameworks run sync functions in threads, whose results they use in the loop."""
+    client = connect()
+
+    async def main() -> list[httpx.AsyncClient]:
+        async with client:
+            taken = []
+            for _ in range(5):
+                taken.append(await in_thread(client.get_async_httpx_client))
+                assert (await taken[-1].get(ESTATES)).status_code == 200
+            await taken[0].aclose()
+            return taken
+
+    with ThreadPoolExecutor(1) as pool:
+
+        async def in_thread(function: Callable[[], httpx.AsyncClient]) -> httpx.AsyncClient:
+            return await asyncio.get_running_loop().run_in_executor(pool, function)
+
+        taken = asyncio.run(main())
+    assert len({id(http) for http in taken}) == 1
+
+
+def test_threads_that_each_run_a_loop_take_out_httpx_clients_of_their_own(connect: Connect) -> None:
+    """Each before its loop begins, and all of them at once."""
     client = connect()
 
     async def call(http: httpx.AsyncClient) -> int:
         async with http:
             return (await http.get(ESTATES)).status_code
 
-    unused = client.get_async_httpx_client()
-    for _ in range(2):
-        assert asyncio.run(call(client.get_async_httpx_client())) == 200
-    assert asyncio.run(call(unused)) == 200
+    futures = all_at_once(4, lambda: asyncio.run(call(client.get_async_httpx_client())))
+    assert [future.result() for future in futures] == [200] * 4
 
 
 def test_an_httpx_client_of_another_loop_says_so(connect: Connect) -> None:

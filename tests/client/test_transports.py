@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http.cookiejar import CookieJar
 from typing import Any, TypeAlias
 
 import anyio
@@ -17,7 +18,7 @@ import setle_api
 from setle.testing import Answer, Sandbox
 from tests.support import all_at_once
 from tests.support.processes import forked
-from tests.support.worlds import ECHO, World
+from tests.support.worlds import ECHO, ESTATES, World
 
 pytestmark = pytest.mark.usefixtures("no_jitter")
 
@@ -292,6 +293,26 @@ def test_derived_clients_add_up(connect: Connect) -> None:
     assert sent.get_list("X-Tenant") == ["2"]
     assert (sent["X-Trace"], sent["Cookie"]) == ("7", "a=1; b=2")
     second.get_httpx_client().close()
+
+
+@pytest.mark.parametrize("kind", [CookieJar, list, httpx.Cookies], ids=lambda kind: kind.__name__)
+def test_more_cookies_for_any_that_httpx_takes(
+    kind: type, connect: Connect, sandbox: Sandbox
+) -> None:
+    """They go along with those for this host, and those of other hosts stay with these."""
+    cookies = kind()
+    if kind is list:
+        cookies.append(("a", "1"))
+    else:
+        jar = httpx.Cookies(cookies)
+        jar.set("a", "1", domain="127.0.0.1")
+        jar.set("a", "2", domain="other.example")
+        cookies = jar if kind is httpx.Cookies else jar.jar
+    client = connect(httpx_args={"cookies": cookies})
+    with client.with_cookies({"b": "2"}) as derived:
+        sent = derived.get_httpx_client().get(ESTATES).request.headers["Cookie"]
+    assert set(sent.split("; ")) == {"a=1", "b=2"}
+    assert World("sync").call(client).request.headers["Cookie"] == "a=1"
 
 
 def test_with_headers_leaves_an_httpx_client_that_was_set_alone(connect: Connect) -> None:

@@ -76,6 +76,43 @@ def test_a_response_hook_that_raises_does_not_keep_a_rejected_token_alive(
     saw(f"then {statuses.count(200)} of 3 calls: 200", asked(sandbox))
 
 
+@raising
+@hooks
+def test_a_response_hook_that_is_put_on_later_does_not_keep_a_rejected_token_alive(
+    world: World,
+    connect: Connect,
+    sandbox: Sandbox,
+    hook: Callable[[httpx.Response], None],
+    error: type[Exception],
+) -> None:
+    """The same, where all hooks of the httpx client that was taken out are replaced."""
+    client, later = connect(), hooked(world, hook)["event_hooks"]
+
+    async def main() -> list[int]:
+        async with client:
+            http = client.get_async_httpx_client()
+            http.event_hooks = later
+            await http.get(ESTATES)
+            sandbox.revoke()
+            with pytest.raises(error):
+                await http.get(ESTATES)
+            return [(await http.get(ESTATES)).status_code for _ in range(3)]
+
+    def in_threads() -> list[int]:
+        http = client.get_httpx_client()
+        http.event_hooks = later
+        http.get(ESTATES)
+        sandbox.revoke()
+        with pytest.raises(error):
+            http.get(ESTATES)
+        return [http.get(ESTATES).status_code for _ in range(3)]
+
+    statuses = in_threads() if world.is_sync else world.run(main)
+    assert statuses == [200] * 3
+    assert sandbox.token_requests == 2
+    saw(f"then {statuses.count(200)} of 3 calls: 200", asked(sandbox))
+
+
 @hooks
 def test_the_users_own_httpx_client_heeds_a_401_before_a_hook_raises(
     world: World, sandbox: Sandbox, hook: Callable[[httpx.Response], None], error: type[Exception]

@@ -116,6 +116,8 @@ def _can_be_sent_again(request: httpx.Request) -> bool:
 
 # A 401 that nobody has read holds its connection, which the token request may need. So some of
 # its body is copied, and the rest is let go. Closed only, it could not be read by who gets it.
+# A job's time limit, which any line may raise, is none of these.
+_BROKEN = (httpx.HTTPError, OSError, RuntimeError)
 
 
 def _free(response: httpx.Response) -> None:
@@ -123,12 +125,12 @@ def _free(response: httpx.Response) -> None:
     if response.is_closed or not isinstance(stream, httpx.SyncByteStream):
         return
     end = time.monotonic() + _LONGEST_COPYING
-    with suppress(Exception), _short_reads(response.request):  # foreign, and good enough so far
+    with suppress(*_BROKEN), _short_reads(response.request):  # good enough so far
         for chunk in stream:
             copied += chunk
             if len(copied) >= _LARGEST_COPY or time.monotonic() >= end:
                 break
-    with suppress(Exception):
+    with suppress(*_BROKEN):
         stream.close()
     response.stream = httpx.ByteStream(bytes(copied[:_LARGEST_COPY]))
 
@@ -137,12 +139,12 @@ async def _free_async(response: httpx.Response) -> None:
     stream, copied = response.stream, bytearray()
     if response.is_closed or not isinstance(stream, httpx.AsyncByteStream):
         return
-    with suppress(Exception), anyio.move_on_after(_LONGEST_COPYING) as scope:
+    with suppress(*_BROKEN), anyio.move_on_after(_LONGEST_COPYING) as scope:
         async for chunk in stream:
             copied += chunk
             if len(copied) >= _LARGEST_COPY:
                 scope.cancel()  # unlike a break, it leaves no generator half done
-    with suppress(Exception):
+    with suppress(*_BROKEN):
         await stream.aclose()
     response.stream = httpx.ByteStream(bytes(copied[:_LARGEST_COPY]))
 

@@ -1,5 +1,6 @@
 """The client that connect() returns: the generated one, with connections that nobody mixes up."""
 
+from _thread import get_ident
 from contextlib import suppress
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ import httpx
 from setle_api import AuthenticatedClient
 
 from ._auth import BearerAuth
-from ._endpoint.route import authorities, settings_named
+from ._endpoint.settings import authorities, settings_named
 from ._errors import ConfigurationError, without_locals
 from ._locks import process
 from ._loops import call_in, running_loop
@@ -32,13 +33,13 @@ class SetleClient(Unpickled, AuthenticatedClient):
 
     def get_httpx_client(self) -> httpx.Client:
         """Return the httpx client of this process, or the one that was set."""
-        return self._client or self._made_for(_Sync, None)
+        return self._client or self._made_for(_Sync, None, None)
 
     def get_async_httpx_client(self) -> httpx.AsyncClient:
         """Return the httpx client of this process and event loop, or the one that was set."""
         loop = running_loop()
-        # Whoever asks before there is a loop gets one that belongs to the first that comes.
-        return self._async_client or (self._made_for if loop else self._make)(_Async, loop)
+        # Without a loop each thread gets one, which belongs to the first loop that uses it.
+        return self._async_client or self._made_for(_Async, loop, loop or get_ident())
 
     def with_headers(self, headers: dict[str, str]) -> "SetleClient":
         """Return a client like this one with additional *headers*."""
@@ -48,16 +49,18 @@ class SetleClient(Unpickled, AuthenticatedClient):
 
     def with_cookies(self, cookies: dict[str, str]) -> "SetleClient":
         """Return a client like this one with additional *cookies*."""
-        return attrs.evolve(self, cookies={**self._cookies, **cookies})
+        both: Any = httpx.Cookies(httpx.Cookies(self._cookies))  # a copy even of a CookieJar
+        both.update(cookies)
+        return attrs.evolve(self, cookies=both)
 
     def with_timeout(self, timeout: httpx.Timeout) -> "SetleClient":
         """Return a client like this one with another *timeout*."""
         return attrs.evolve(self, timeout=timeout)
 
-    def _made_for(self, kind: "type[_Sync | _Async]", loop: Any) -> Any:
-        place = (kind, process(), loop)
+    def _made_for(self, kind: "type[_Sync | _Async]", loop: Any, owner: object) -> Any:
+        place = (kind, process(), owner)
         made = self._made.get(place)
-        if made is not None and made.is_closed:
+        if made is not None and (made.is_closed or made.loop_has_ended()):
             self._made.pop(place, None)
             made = None
         return made or self._made.setdefault(place, self._make(kind, loop))
@@ -88,15 +91,14 @@ class SetleClient(Unpickled, AuthenticatedClient):
 
     def _is_last(self, place: object) -> bool:
         """Take one who leaves off the list, and tell whether nobody is left on it."""
-        with suppress(ValueError):  # entered before a fork
-            self._entered.remove(place)
+        if place not in self._entered:  # but before a fork
+            return False
+        self._entered.remove(place)
         return place not in self._entered
 
     @without_locals
     def _make(self, kind: "type[_Sync | _Async]", loop: Any) -> Any:
         args = dict(self._httpx_args)
-        auth, hooks = args["auth"], args.pop("event_hooks", None) or {}
-        heed = auth.heed if kind is _Sync else auth.aheed
         lent = {None: args.pop("transport", None), **args.pop("mounts")}
         taken = {name: lend and lend.take(kind.transports, loop) for name, lend in lent.items()}
         with settings_named({**args, "verify": self._verify_ssl}):
@@ -109,14 +111,12 @@ class SetleClient(Unpickled, AuthenticatedClient):
                 follow_redirects=self._follow_redirects,
                 transport=taken.pop(None),
                 mounts=taken,
-                # First, as those of the user may raise.
-                event_hooks={**hooks, "response": [heed, *hooks.get("response", ())]},
                 **args,
             )
-        client.place, client.bearer = [process(), loop], auth
-        for old in list(self._made):
-            if old[1] == process() and old[2] is not None and not call_in(old[2], int):
-                self._made.pop(old, None)  # that event loop has ended
+        client.place, client.bearer = [process(), loop], args["auth"]
+        for old, made in list(self._made.items()):
+            if made.loop_has_ended():
+                self._made.pop(old, None)
         return client
 
     def __repr__(self) -> str:
@@ -139,6 +139,11 @@ class _InItsPlace:
                 " setle.connect() returned here, by get_httpx_client() or get_async_httpx_client()"
             )
 
+    def loop_has_ended(self) -> bool:
+        """Tell whether its event loop, of this process, is no more."""
+        its_process, loop = self.place
+        return its_process == process() and loop is not None and not call_in(loop, int)
+
     def heed_raised(self, error: Exception, request: httpx.Request) -> None:
         """Heed the 401 to *request* that a transport raised *error* for, if it did."""
         answer = getattr(error, "response", None)
@@ -154,11 +159,16 @@ class _Sync(_InItsPlace, httpx.Client):
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         self.check(None)
+        return super().send(request, **options)
+
+    def _send_single_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            return super().send(request, **options)
+            response = super()._send_single_request(request)
         except Exception as error:
             self.heed_raised(error, request)
             raise
+        self.bearer.heed(response)  # before any hook, which may raise
+        return response
 
 
 class _Async(_InItsPlace, httpx.AsyncClient):
@@ -166,8 +176,13 @@ class _Async(_InItsPlace, httpx.AsyncClient):
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         self.check(running_loop())
+        return await super().send(request, **options)
+
+    async def _send_single_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            return await super().send(request, **options)
+            response = await super()._send_single_request(request)
         except Exception as error:
             self.heed_raised(error, request)
             raise
+        self.bearer.heed(response)  # before any hook, which may raise
+        return response

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
+from http.cookiejar import CookieJar
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from ._client import SetleClient
 from ._credentials import ClientCredentials, CredentialsProvider
 from ._endpoint.base_url import checked_base_url
 from ._endpoint.route import USER_AGENT, with_lent_transports
+from ._endpoint.settings import settings_named
 from ._errors import ConfigurationError, without_locals
 from ._source import TokenSource
 from .stores import TokenStore
@@ -65,17 +67,23 @@ def connect(
     Raises:
         ConfigurationError: An argument or a variable cannot be used.
     """
-    args = dict(httpx_args or {})
+    with settings_named({"trust_env": False}):  # which is not looked at yet
+        # Copies all of it, as the same arguments may be changed for another tenant.
+        args = dict(httpx_args or {})
+        # The generated client passes these itself, and passing them twice is a TypeError.
+        own = {name: args.pop(name, None) for name in ("cookies", "follow_redirects")}
+        own = {name: value for name, value in own.items() if value is not None}
+        if not isinstance(own.get("cookies"), CookieJar | None):  # which is to be shared
+            own["cookies"] = httpx.Cookies(own["cookies"])
+        timeout = httpx.Timeout(args.pop("timeout", timeout))
+        headers = httpx.Headers(args.pop("headers", None))
+        args["params"] = httpx.QueryParams(args.get("params"))
+        hooks = args.get("event_hooks") or {}
+        args["event_hooks"] = {event: list(called) for event, called in hooks.items()}
     for name in ("auth", "base_url"):
         if name in args:
             raise ConfigurationError(f"httpx_args must not hold {name!r}, which connect() sets")
-    # The generated client passes these itself, and passing them twice is a TypeError.
-    own = {name: args.pop(name, None) for name in ("cookies", "follow_redirects")}
-    own = {name: value for name, value in own.items() if value is not None}
-    timeout = httpx.Timeout(args.pop("timeout", timeout))
     verify_ssl = args.pop("verify", verify_ssl)
-    # A copy, and a dict, whatever httpx would take.
-    headers = httpx.Headers(args.pop("headers", None))
     headers.setdefault("User-Agent", USER_AGENT)
     checked = checked_base_url(base_url)
     args = with_lent_transports(args, checked)

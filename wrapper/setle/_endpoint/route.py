@@ -3,8 +3,7 @@
 import encodings.idna  # noqa: F401 - a refresh must not import it, as its first look-up would
 import os
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,61 +11,17 @@ from typing import Any
 import httpx
 from httpx._utils import URLPattern
 
-from .._errors import ConfigurationError
 from .._failure import Failure
 from .._time import Deadline
 from .._version import __version__
 from .base_url import is_loopback
 from .lent import Lent, lent
+from .settings import AUTHORITIES, PROXIES, authorities, check_folders, settings_named
 
 USER_AGENT = f"setle-client/{__version__} python-httpx/{httpx.__version__}"
 
 _HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": USER_AGENT}
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_VARIABLES = (*_AUTHORITIES, *_PROXIES, *map(str.lower, _PROXIES))
-
-
-@contextmanager
-def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
-    """Say which setting it is because of which httpx makes no client of *args*."""
-    try:
-        yield
-        return
-    except OSError as error:
-        names = [name for name in _AUTHORITIES if os.environ.get(name)]
-        if args.get("cert") or isinstance(args.get("verify"), str | Path) or not names:
-            names = ["verify_ssl", "cert"]
-        problem = f"{' or '.join(names)} names what cannot be used: {error.strerror or error}"
-    except Exception as error:  # noqa: BLE001 - httpx checks no types
-        names = [name for name in _PROXIES if {name, name.lower()} & os.environ.keys()]
-        if args.get("proxy"):
-            names = ["proxy in httpx_args"]
-        if unknown := "unexpected keyword" in str(error):
-            names = []
-        problem = f"{' or '.join(names) or 'httpx_args'} holds what httpx cannot use"
-        # Of any other, the words may hold a part of the password.
-        if unknown or isinstance(error, ImportError):
-            problem += f": {error}"
-    raise ConfigurationError(problem)
-
-
-def authorities(verify: Any) -> Any:
-    """Return *verify*, or TLS settings for the file or folder that it names."""
-    if not isinstance(verify, str | Path):
-        return verify
-    file, folder = (None, verify) if Path(verify).is_dir() else (verify, None)
-    return ssl.create_default_context(cafile=file, capath=folder)
-
-
-def _check_folders(settings: Mapping[str, Any]) -> None:
-    """Raise an OSError if ``SSL_CERT_DIR`` names no folder, of which OpenSSL says nothing."""
-    folders = os.environ.get("SSL_CERT_DIR", "")
-    heeded = settings["verify"] is True and settings["trust_env"]
-    if heeded and folders and not os.environ.get("SSL_CERT_FILE"):
-        found = any(Path(folder).is_dir() for folder in folders.split(os.pathsep))
-        if not found:
-            raise OSError("there is no such folder")
+_VARIABLES = (*AUTHORITIES, *PROXIES, *map(str.lower, PROXIES))
 
 
 def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) -> dict[str, Any]:
@@ -75,8 +30,8 @@ def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) ->
 
     A proxy would get the secret in plain text from there.
     """
-    args = dict(httpx_args or {})
-    with settings_named(args):
+    with settings_named({"trust_env": False}):  # which is not looked at yet
+        args = dict(httpx_args or {})
         mounts = dict(args.get("mounts") or {})
         url = httpx.URL(base_url)
         if is_loopback(url.host):
@@ -125,7 +80,7 @@ class Route:
             if each is not None:
                 each.check(httpx.BaseTransport)
         with settings_named(settings):
-            _check_folders(settings)
+            check_folders(settings)
             plain = url.scheme == "http"
             verify, cert = (False, None) if plain else (settings["verify"], settings["cert"])
             verify = authorities(verify)
@@ -176,7 +131,7 @@ def route_to(base_url: str, timeout: float, args: Mapping[str, Any]) -> Route:
         tuple(settings.items()),
         ((None, args.get("transport")), *args["mounts"].items()),
         tuple(os.environ.get(name) for name in _VARIABLES),
-        tuple(_changed_at(file) for file in (*files, *map(os.environ.get, _AUTHORITIES))),
+        tuple(_changed_at(file) for file in (*files, *map(os.environ.get, AUTHORITIES))),
     )
     try:
         hash(parts)
