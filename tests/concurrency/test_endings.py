@@ -160,6 +160,37 @@ while not tokens._state.flight:
     saw(f"{outcome}, at once: {yes(in_time == 'True')}")
 
 
+@fault(
+    "Shutdown",
+    "the interpreter ends while a thread changes what they share, and a finalizer calls",
+    AT_ONCE,
+)
+def test_a_finalizer_does_not_wait_for_the_mutex_of_a_thread_that_has_been_frozen(
+    sandbox: Sandbox,
+) -> None:
+    """That thread has the mutex when the interpreter ends, and never gives it back."""
+    program = (
+        _LAST_WORDS
+        + """
+import threading
+from setle._locks import exclusive
+inside = threading.Event()
+
+@exclusive
+def stay():
+    inside.set()
+    time.sleep(60)
+
+threading.Thread(target=stay, daemon=True).start()
+inside.wait()
+"""
+    )
+    words = _run(sandbox, program, "cold")
+    assert words == "ReenteredError True\n"
+    outcome, in_time = words.split()
+    saw(f"{outcome}, at once: {yes(in_time == 'True')}")
+
+
 @fault("Shutdown", "an exit handler (`atexit`) makes the first call", "it gets its token")
 def test_an_exit_handler_gets_a_token(sandbox: Sandbox) -> None:
     """In a thread of its own or, where none is started any more, in place."""

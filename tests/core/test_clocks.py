@@ -1,5 +1,7 @@
 """Clocks that other people freeze, thaw and set back."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -94,6 +96,29 @@ def test_a_failure_in_a_frozen_test_does_not_hold_up_the_next_one(
         source.get_token()
         join_refreshes()
     assert sandbox.token_requests == 2
+
+
+_FIRST_USE = """
+import setle, threading, time
+real = time.monotonic
+time.monotonic = lambda: 100.0  # as a test may stop it that is the first to use the client
+setle.TokenSource
+time.monotonic = real
+source = setle.TokenSource(lambda: threading.Event().wait(20), timeout=0.2)
+began = real()
+try:
+    source.get_token()
+except setle.TokenUnavailableError as error:
+    print(type(error).__name__, real() - began < 10)
+"""
+
+
+def test_a_test_that_is_first_to_use_the_client_may_stop_the_clock() -> None:
+    """Later ones have the real clock, though most of the package is imported at first use."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FIRST_USE], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "TokenUnavailableError True\n"
 
 
 @frozen_by

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 import setle
 from setle.testing import Sandbox
-from tests.support import credentials_of, source_of
+from tests.support import credentials_of, join_refreshes, source_of
 from tests.support.faults import fault, named, naming, saw
 from tests.support.worlds import ESTATES, World, connect_to
 
@@ -125,9 +126,32 @@ def test_a_secrets_file_that_goes_away_is_named_at_a_later_call(
     token = source.get_token()
     path.unlink()
     source.invalidate(token)
-    with pytest.raises(setle.ConfigurationError) as caught:
-        source.get_token()
-    assert str(path) in str(caught.value)
+    for held_back in (False, True):
+        with pytest.raises(setle.ConfigurationError) as caught:
+            source.get_token()
+        assert str(path) in str(caught.value)
+        assert str(caught.value).startswith("a refresh failed before: ") is held_back
+        assert str(caught.value).endswith("; not asked again for 1 s")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+def test_a_secrets_file_that_hangs_is_named(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one of a network's file system may, and a pipe that nobody writes into."""
+    path = tmp_path / "secret"
+    os.mkfifo(path)
+    monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(path))
+    threading.Thread(target=path.write_text, args=(sandbox.client_secret,)).start()
+    source = setle.TokenSource(base_url=sandbox.base_url, timeout=0.5)
+    problem = r"^the file that SETLE_CLIENT_SECRET_FILE names has not returned within 0\.5 s"
+    try:
+        with pytest.raises(setle.TokenUnavailableError, match=problem):
+            source.get_token()
+    finally:
+        path.write_text(sandbox.client_secret)  # for the refresh that waits for it
+        join_refreshes()
 
 
 CREDENTIALS = setle.ClientCredentials(ID, "secret")
@@ -209,16 +233,19 @@ def test_authorities_of_the_environment_that_nobody_asks_for(
 @makes
 @pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
 @pytest.mark.parametrize(
-    "more",
+    ("name", "more"),
     [
-        {"verify_ssl": "/nowhere/ca.pem"},
-        {"httpx_args": {"cert": "/nowhere/client.pem"}},
-        {"httpx_args": {"cert": ("/nowhere/client.pem", "/nowhere/key.pem")}},
+        ("verify_ssl", {"verify_ssl": "/nowhere/ca.pem"}),
+        ("cert", {"httpx_args": {"cert": "/nowhere/client.pem"}}),
+        ("cert", {"httpx_args": {"cert": ("/nowhere/client.pem", "/nowhere/key.pem")}}),
     ],
 )
-def test_tls_files_that_are_not_there(make: Callable[..., object], more: dict[str, Any]) -> None:
-    """The arguments are named, not what the environment says as well."""
-    with pytest.raises(setle.ConfigurationError, match=r"verify_ssl or cert.*No such file"):
+def test_tls_files_that_are_not_there(
+    make: Callable[..., object], name: str, more: dict[str, Any]
+) -> None:
+    """The argument is named, not what the environment says as well."""
+    problem = rf"^{name} names what cannot be used: No such file"
+    with pytest.raises(setle.ConfigurationError, match=problem):
         make(CREDENTIALS, **more)
 
 

@@ -8,6 +8,8 @@ import pickle
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,7 +33,10 @@ PROXY = f"http://user:{PASSWORD}@127.0.0.1:9"
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\n\n", "\r"])
-@pytest.mark.parametrize("name", ["SETLE_CLIENT_ID", "SETLE_CLIENT_SECRET", "argument", "file"])
+@pytest.mark.parametrize(
+    "name",
+    ["SETLE_CLIENT_ID", "SETLE_CLIENT_SECRET", "SETLE_CLIENT_SECRET_FILE", "argument", "file"],
+)
 def test_line_breaks_at_the_end_are_left_off(
     name: str, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,10 +44,11 @@ def test_line_breaks_at_the_end_are_left_off(
     values = {"SETLE_CLIENT_ID": ID, "SETLE_CLIENT_SECRET": SECRET}
     if name in values:
         values[name] += ending
-    elif name == "file":
+    elif "file" in name.lower():
         file = tmp_path / "secret"
-        file.write_bytes((SECRET + ending).encode())
-        values = {"SETLE_CLIENT_ID": ID, "SETLE_CLIENT_SECRET_FILE": str(file)}
+        file.write_bytes((SECRET + (ending if name == "file" else "")).encode())
+        path = str(file) + ("" if name == "file" else ending)
+        values = {"SETLE_CLIENT_ID": ID, "SETLE_CLIENT_SECRET_FILE": path}
     for variable, value in values.items():
         monkeypatch.setenv(variable, value)
     if name == "argument":
@@ -283,6 +289,17 @@ def test_no_secret_in_the_frames_of_what_a_callable_raises(sandbox: Sandbox) -> 
     assert SECRET not in text
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"value": f"{SECRET}\n"}, {"lifetime": Decimal(60)}, {"expires_at": 0.0}],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_no_token_in_the_frames_of_one_that_cannot_be(wrong: dict[str, Any]) -> None:
+    """As a store of the user's may make one of what it has read."""
+    parts = {"value": SECRET, "expires_at": datetime.now(UTC), "lifetime": 60.0, **wrong}
+    assert SECRET not in shown(lambda: setle.AccessToken(**parts), ValueError)
+
+
 class Watched(setle.TokenSource):
     """A source whose subclass looks at it before it is made."""
 
@@ -319,8 +336,36 @@ class QuotaError(setle.TokenError):
         super().__init__("quota", status_code=499)
 
 
+class SilentError(setle.TokenUnavailableError):
+    """One that leaves the constructor of ours out."""
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+
+
+class MadeError(setle.SetleError):
+    """One that is made of more than it says."""
+
+    def __new__(cls, tenant: str, code: int) -> "MadeError":
+        return super().__new__(cls, tenant, code)
+
+    def __init__(self, tenant: str, code: int) -> None:
+        super().__init__(f"{tenant} has {code}")
+
+
+class DiskError(setle.SetleError, OSError):
+    """One that is an error of the system, too."""
+
+
 @pytest.mark.parametrize(
-    ("make", "words"), [(lambda: VaultError("a", code=7), "no secret for a"), (QuotaError, "quota")]
+    ("make", "words"),
+    [
+        (lambda: VaultError("a", code=7), "no secret for a"),
+        (QuotaError, "quota"),
+        (lambda: SilentError("a"), "a"),
+        (lambda: MadeError("a", 7), "a has 7"),
+        (lambda: DiskError(28, "is full"), "[Errno 28] is full"),
+    ],
 )
 def test_an_error_of_the_users_own_reaches_everybody_as_it_is(
     sandbox: Sandbox, make: Callable[[], setle.SetleError], words: str

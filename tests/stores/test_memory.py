@@ -172,7 +172,7 @@ def test_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_store(None) is store
 
 
-@pytest.mark.parametrize("name", ["memory", ""])
+@pytest.mark.parametrize("name", ["memory", "memory\r", "", "\n"])
 def test_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process's own store can be asked for by name; an empty name counts as none."""
     default = resolve_store(None)

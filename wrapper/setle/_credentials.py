@@ -116,7 +116,8 @@ class Environment:
     @classmethod
     def read(cls) -> Self:
         """Return what the environment says now."""
-        return cls(*(os.environ.get(name, "") for name in (_ID, _SECRET, _SECRET_FILE)))
+        names = (_ID, _SECRET, _SECRET_FILE)
+        return cls(*(os.environ.get(name, "").rstrip("\r\n") for name in names))
 
     def __call__(self) -> ClientCredentials:
         """Return the credentials, or raise a ConfigurationError."""
@@ -131,7 +132,7 @@ class Environment:
 
 def _content(path: str) -> str:
     try:
-        return Path(path).expanduser().read_text("utf-8")
+        return Path(path).expanduser().read_text("utf-8-sig")
     except (OSError, RuntimeError) as error:  # the second, where there is no home
         problem = f"cannot be read: {getattr(error, 'strerror', error)}"
     except ValueError:
@@ -139,6 +140,13 @@ def _content(path: str) -> str:
     # Somebody may have put the secret itself where its file belongs; that is no path.
     shown = f" ({path})" if "/" in path or "\\" in path else ""
     raise ConfigurationError(f"the file that {_SECRET_FILE} names{shown} {problem}")
+
+
+def told(provider: object) -> str:
+    """Return what *provider* is called in messages."""
+    if isinstance(provider, Environment):  # of which nothing but that takes time
+        return f"the file that {_SECRET_FILE} names"
+    return "the callable that returns the credentials"
 
 
 def obtain(credentials: ClientCredentials | CredentialsProvider) -> ClientCredentials:
@@ -157,9 +165,7 @@ def obtain(credentials: ClientCredentials | CredentialsProvider) -> ClientCreden
         raise
     except Exception as error:  # noqa: BLE001 - foreign code
         # Its text is left out: nobody knows what a vault's client puts there.
-        raise TokenUnavailableError(
-            f"the callable that returns the credentials raised {type(error).__name__}"
-        ) from None
+        raise TokenUnavailableError(f"{told(credentials)} raised {type(error).__name__}") from None
     if inspect.iscoroutine(found):
         found.close()  # or Python warns that nobody awaited it
     if not isinstance(found, ClientCredentials):

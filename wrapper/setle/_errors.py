@@ -18,11 +18,29 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
-E = TypeVar("E", bound="SetleError")
+E = TypeVar("E", bound=Exception)
 
 
 class SetleError(Exception):
-    """Base of all errors that this package raises."""
+    """
+    Base of all errors that this package raises.
+
+    Attributes:
+        retry_in: Seconds until a refresh that failed so is tried again, None for at the next call.
+        held_back: Whether nothing was tried this time, because an earlier refresh failed so.
+    """
+
+    # Here, as an error of a subclass whose constructor does not call ours has them too.
+    retry_in: float | None = None
+    held_back: bool = False
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        if self.held_back:
+            said = f"a refresh failed before: {said}"
+        if self.retry_in is not None:
+            said += f"; not asked again for {math.ceil(self.retry_in)} s"
+        return said
 
 
 class ConfigurationError(SetleError):
@@ -43,11 +61,10 @@ class TokenError(SetleError):
         messages: What the answer's body said, one string each. The client secret is
             blanked in them.
         retry_after: Seconds that the answer asked to wait, None if it did not.
-
-    Attributes:
-        retry_in: Seconds until the token endpoint is asked again, None for at the next call.
-        held_back: Whether nothing was asked this time, because an earlier refresh failed so.
     """
+
+    status_code: int | None = None
+    retry_after: float | None = None
 
     def __init__(
         self,
@@ -63,16 +80,6 @@ class TokenError(SetleError):
         self.status_code = status_code
         self.messages: list[str] = list(messages)
         self.retry_after = retry_after
-        self.retry_in: float | None = None
-        self.held_back = False
-
-    def __str__(self) -> str:
-        said = super().__str__()
-        if self.held_back:
-            said = f"a refresh failed before: {said}"
-        if self.retry_in is not None:
-            said += f"; not asked again for {math.ceil(self.retry_in)} s"
-        return said
 
 
 class TokenRejectedError(TokenError):
@@ -93,21 +100,22 @@ for kind in (SetleError, *SetleError.__subclasses__(), *TokenError.__subclasses_
 
 def twin_of(error: E) -> E:
     """Return the same error without traceback and cause, whose frames may hold the secret."""
-    # Not by copy, which calls a constructor that a subclass may have changed.
-    twin = type(error).__new__(type(error), *error.args)
+    # Not by copy, which calls a constructor that a subclass may have changed; nor by its __new__.
+    base = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
+    twin: E = base.__new__(type(error), *error.args)
     twin.__dict__.update(error.__dict__)
     return twin
 
 
 def without_locals(function: Callable[P, R]) -> Callable[P, R]:
-    """Let errors of this package leave *function* without any frame that holds its arguments."""
+    """Let errors of bad arguments leave *function* without any frame that holds them."""
 
     # Error reporters send what local variables hold.
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except SetleError as error:
+        except (SetleError, ValueError) as error:
             failure = twin_of(error)
         finally:
             del args, kwargs  # also where Python itself refuses them

@@ -38,6 +38,5 @@ class Failure(BackOff):
     def again(self, *, held_back: bool) -> SetleError:
         """Return the error to raise now."""
         error = twin_of(self.error)
-        if isinstance(error, TokenError):
-            error.retry_in, error.held_back = self.left or None, held_back
+        error.retry_in, error.held_back = self.left or None, held_back
         return error

@@ -8,6 +8,7 @@ away. A forked child has a mutex and marks of its own, whoever held the parent's
 """
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -68,7 +69,9 @@ def exclusive(change: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         here = process()
         mark = (here, threading.get_ident())
-        if mark in _inside or threading.get_ident() in _forking:
+        # While the interpreter ends, no other thread ever comes out.
+        ends = bool(_inside) and sys.is_finalizing()
+        if ends or mark in _inside or threading.get_ident() in _forking:
             raise ReenteredError(REENTERED)
         # An interrupt may come between any two lines. The mark is there before the mutex is
         # taken and gone after it is released, and no interrupt leaves one of them behind.

@@ -9,18 +9,20 @@ from datetime import UTC, datetime
 import attrs
 
 from . import _time
+from ._errors import without_locals
 from ._time import Instant, margin, now, refresh_after, stale_after
 from ._unpickled import Unpickled
 
 # What RFC 6750 lets follow "Bearer", and a little more: anything that is visible and stays
 # in one header line.
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
+_BEARER = "Bearer"
 
 REST = 1.0
 """Seconds between two refreshes that came to nothing, at least."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, init=False)
 class AccessToken(Unpickled):
     """
     A Bearer token as Setle issued it.
@@ -43,10 +45,16 @@ class AccessToken(Unpickled):
     value: str
     expires_at: datetime
     lifetime: float
-    token_type: str = attrs.field(default="Bearer")
+    token_type: str
     # Its end on both clocks. Monotonic instants never leave the process, so a token that comes
     # out of a file or another machine gets its own when it is made.
     end: Instant = attrs.field(init=False, eq=False)
+
+    @without_locals
+    def __init__(
+        self, value: str, expires_at: datetime, lifetime: float, token_type: str = _BEARER
+    ) -> None:
+        self.__attrs_init__(value, expires_at, lifetime, token_type)
 
     def __attrs_post_init__(self) -> None:
         # What comes out of JSON or a store may be anything.

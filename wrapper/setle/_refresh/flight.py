@@ -47,7 +47,7 @@ class Flight:
         blames: What a failure would be one of now.
         inline: Whether the caller has to do it, as there is no thread to be had.
         held_back: Whether an earlier failure kept it from asking.
-        calls: Whether the callable that returns the credentials is being called.
+        calls: What is being called that returns the credentials.
         token: What it has got, though it has not ended yet.
         origin: Where the token came from: *endpoint* or *store*.
         has_ended: Whether there is an outcome.
@@ -63,7 +63,8 @@ class Flight:
         self.store = Visit(state.store, self.patience)
         self.thread: int | None = None
         self.blames = state.failure
-        self.inline = self.held_back = self.calls = self.has_ended = False
+        self.inline = self.held_back = self.has_ended = False
+        self.calls = ""
         self.token: AccessToken | None = None
         self.origin = "endpoint"
         self.failure: SetleError | None = None
@@ -129,8 +130,7 @@ class Flight:
 
     def unanswered(self, timeout: float) -> TokenUnavailableError:
         """Return what those get who have waited for *timeout* seconds."""
-        hangs = type(self.state.store.store).__name__ if self.store.spent else ""
-        hangs = "the callable that returns the credentials" if self.calls else hangs
+        hangs = self.calls or (type(self.state.store.store).__name__ if self.store.spent else "")
         text = f"the token endpoint at {self.host} gave no answer within {timeout:g} s"
         if hangs:
             text = f"{hangs} has not returned within {timeout:g} s; see what that waits for"

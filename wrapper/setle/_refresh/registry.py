@@ -5,7 +5,7 @@ from itertools import islice
 from weakref import WeakValueDictionary
 
 from .. import _failure
-from .._credentials import ClientCredentials, CredentialsProvider, Environment, obtain
+from .._credentials import ClientCredentials, CredentialsProvider, Environment, obtain, told
 from .._failure import Failure
 from .._locks import alive, exclusive
 from .._time import now
@@ -88,11 +88,11 @@ class Way:
 
     def credentials(self, flight: Flight) -> tuple[ClientCredentials, KeyState]:
         """Return the credentials of now and the state of their key."""
-        flight.calls = True
+        flight.calls = told(self._provider)
         try:
             credentials = obtain(self._provider)
         finally:
-            flight.calls = False
+            flight.calls = ""
         self.failure.clear()
         if Environment.read() != self._parts[2]:
             _first.cache_clear()  # whoever comes with the environment of then is not led here

@@ -82,7 +82,7 @@ def resolve_store(store: TokenStore | str | None) -> TokenStore:
     """
     setting = "SETLE_TOKEN_STORE" if store is None else "store"
     if store is None:
-        store = os.environ.get(setting) or "memory"
+        store = os.environ.get(setting, "").rstrip("\r\n") or "memory"
     if isinstance(store, str):
         try:
             return store_named(store)
