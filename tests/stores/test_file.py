@@ -646,6 +646,16 @@ def test_no_home(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no folder that is in use")
+def test_no_working_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is named from a folder that was removed meanwhile is told as well."""
+    (tmp_path / "removed").mkdir()
+    monkeypatch.chdir(tmp_path / "removed")
+    (tmp_path / "removed").rmdir()
+    with pytest.raises(setle.ConfigurationError, match=r"^store: .*no working folder"):
+        setle.TokenSource(setle.ClientCredentials("id", "secret"), store="file:tokens")
+
+
 def test_no_home_but_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who names a folder needs no home, nor does who has XDG_CACHE_HOME."""
 

@@ -470,6 +470,10 @@ def test_without_redis_py(monkeypatch: pytest.MonkeyPatch) -> None:
         "redis://user:s3cret@host/0?unknown=9",
         "redis://user:s3cret@[host/0",
         "redis://user:s3cret@host:99999/0",
+        "redis://user:1/s3cret@host",
+        "redis://user:1#s3cret@host",
+        None,
+        5,
         "rediss://user:s3cret@host/0?ssl_cert_reqs=perhaps",
         pytest.param(
             "rediss://user:s3cret@host/0?ssl_min_version=perhaps",
@@ -480,7 +484,7 @@ def test_without_redis_py(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_unusable_url(bad: str) -> None:
+def test_unusable_url(bad: Any) -> None:
     """It is refused at once, without showing what is in it."""
     with pytest.raises(setle.ConfigurationError, match="Redis URL cannot be used") as caught:
         setle.RedisTokenStore.from_url(bad)

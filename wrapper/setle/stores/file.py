@@ -40,16 +40,17 @@ class FileTokenStore:
         place: That folder.
 
     Raises:
-        ConfigurationError: The user has no home.
+        ConfigurationError: The user has no home, or the process no working folder.
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         try:
             folder = Path(directory or user_cache_path("setle", appauthor=False)).expanduser()
-        except RuntimeError:
-            problem = "there is no home for the file store, by HOME or passwd; use file:/DIRECTORY"
+            self.place: Path = folder.absolute()  # wherever the process goes later
+        except (OSError, RuntimeError):
+            missing = "no home, by HOME or passwd, or no working folder"
+            problem = f"there is {missing} for the file store; use file:/DIRECTORY"
             raise ConfigurationError(problem) from None
-        self.place: Path = folder.absolute()  # wherever the process goes later
 
     def load(self, key: str) -> AccessToken | None:
         """

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from .. import _time
 from .._errors import ConfigurationError, without_locals
@@ -73,12 +74,15 @@ class RedisTokenStore:
         # No retries: redis-py makes none for a URL that asks for none.
         times = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
         try:
+            parts = urlsplit(url)
+            if parts.scheme != "unix" and "@" in parts.path + parts.fragment:
+                raise ValueError  # a part of the password would be the host
             client = redis.Redis.from_url(url, **times)
             pool = client.connection_pool
             prefix = pool.connection_kwargs.pop("prefix", prefix)
             # Connects to nothing, but says what the parameters of the URL are worth.
             pool.connection_class(**pool.connection_kwargs)
-        except (TypeError, ValueError, redis.RedisError):
+        except (AttributeError, TypeError, ValueError, redis.RedisError):
             problem = "the Redis URL cannot be used; it is redis://, rediss:// or unix://"
             raise ConfigurationError(problem) from None
         return cls(client, prefix=prefix, lease=lease)
