@@ -161,6 +161,21 @@ def test_a_child_that_was_forked_in_a_with_block_leaves_it(
     assert http.is_closed
 
 
+@needs_fork
+def test_a_child_that_was_forked_in_a_with_block_closes_what_it_has_used(connect: Connect) -> None:
+    """Its own connections, as if it had entered the block itself."""
+    client = connect()
+
+    def child() -> tuple[int, bool]:
+        http = client.get_httpx_client()
+        status = http.get(ESTATES).status_code
+        client.__exit__(None, None, None)
+        return status, http.is_closed
+
+    with client:
+        assert forked(child)() == "(200, True)"
+
+
 def test_an_httpx_client_that_was_closed_is_made_anew(world: World, connect: Connect) -> None:
     """By a with block of its own, or because leaving the client was broken off."""
     client = connect()

@@ -89,11 +89,12 @@ class SetleClient(Unpickled, AuthenticatedClient):
         if self._is_last((_Async, process(), running_loop())):
             await super().__aexit__(*error)
 
-    def _is_last(self, place: object) -> bool:
+    def _is_last(self, place: Any) -> bool:
         """Take one who leaves off the list, and tell whether nobody is left on it."""
-        if place not in self._entered:  # but before a fork
+        if place in self._entered:
+            self._entered.remove(place)
+        elif place not in self._made:  # entered before a fork, and not in use since
             return False
-        self._entered.remove(place)
         return place not in self._entered
 
     @without_locals

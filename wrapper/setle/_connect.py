@@ -67,8 +67,8 @@ def connect(
     Raises:
         ConfigurationError: An argument or a variable cannot be used.
     """
-    with settings_named({"trust_env": False}):  # which is not looked at yet
-        # Copies all of it, as the same arguments may be changed for another tenant.
+    with settings_named({"trust_env": False}):  # of the environment, nothing is read yet
+        # All of it is copied, as the same arguments may be changed for another tenant.
         args = dict(httpx_args or {})
         # The generated client passes these itself, and passing them twice is a TypeError.
         own = {name: args.pop(name, None) for name in ("cookies", "follow_redirects")}

@@ -30,7 +30,7 @@ def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) ->
 
     A proxy would get the secret in plain text from there.
     """
-    with settings_named({"trust_env": False}):  # which is not looked at yet
+    with settings_named({"trust_env": False}):  # of the environment, nothing is read yet
         args = dict(httpx_args or {})
         mounts = dict(args.get("mounts") or {})
         url = httpx.URL(base_url)
