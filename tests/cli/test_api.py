@@ -135,12 +135,19 @@ def test_headers(seen: Seen, run: Run) -> None:
         ["-H", "X Y: shown"],
         ["-H", "X: shöwn"],
         ["-X", "SH OWN"],
+        ["-X", "GET", "-f", "city=shown\udce8"],  # what is no UTF-8 on the command line
         ["--input", "/shown/nowhere"],
     ],
 )
 def test_what_cannot_be_sent(settings: Sandbox, run: Run, args: list[str]) -> None:
     """It is refused as a fault of usage before anything is sent to the API."""
     assert run("api", ESTATES, *args).failed(2)
+    assert settings.api_requests == 0
+
+
+def test_a_path_that_no_url_can_hold(settings: Sandbox, run: Run) -> None:
+    """httpx takes none that is longer."""
+    assert run("api", "/" + 65_536 * "x").failed(2)
     assert settings.api_requests == 0
 
 

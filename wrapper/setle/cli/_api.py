@@ -51,13 +51,13 @@ def api(
         raise Failure("PATH begins with one /, names no host, is percent-encoded", UNUSABLE)
     method = (method or ("POST" if body or fields else "GET")).upper()
     http = setle.connect(credentials(), store=store()).get_httpx_client()
-    url = httpx.URL(str(http.base_url).rstrip("/") + path)
     content = body.read() if body else None
     if fields and not body and method not in ("GET", "HEAD"):
         content, fields = json.dumps(dict(fields)).encode(), []
-    for name, value in fields:
-        url = url.copy_add_param(name, value)
     try:
+        url = httpx.URL(str(http.base_url).rstrip("/") + path)
+        for name, value in fields:
+            url = url.copy_add_param(name, value)
         sent = httpx.Headers({} if content is None else {"Content-Type": "application/json"})
         sent.update([(name, value.strip()) for name, value in headers])
         if {"authorization", "host"} & sent.keys():
@@ -68,8 +68,8 @@ def api(
                 rest = [it for it in response.headers.multi_items() if "authorization" not in it[0]]
                 click.echo("\n".join(map(printable, [*head, *map(": ".join, rest), ""])))
             _show(response.iter_bytes(), response.encoding or "utf-8")
-    except (httpx.LocalProtocolError, UnicodeEncodeError):  # whose text holds the header
-        raise Failure("HTTP can send no such method or header; see -X and -H", UNUSABLE) from None
+    except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeEncodeError):  # shows the header
+        raise Failure("HTTP can send no such method, header, field or path", UNUSABLE) from None
     except httpx.RequestError as error:
         said = f"no answer from {url.host} ({str(error) or type(error).__name__})"
         raise Failure(f"{said}; 'setle doctor' looks for the cause", UNAVAILABLE) from error
