@@ -223,6 +223,15 @@ def test_headers_and_cookies(setle_sandbox: Sandbox) -> None:
     assert sent["Cookie"] == "flavour=plain"
 
 
+def test_headers_of_any_bytes(setle_sandbox: Sandbox) -> None:
+    """Those of with_headers are added to them, and they go out as they are."""
+    name = "Jos\xe9".encode()
+    client = connected(setle_sandbox, httpx_args={"headers": {"X-Name": name}})
+    for each in (client, client.with_headers({"X-Trace": "7"})):
+        with each:
+            assert (b"X-Name", name) in estates(each).request.headers.raw
+
+
 def test_headers_are_copied(setle_sandbox: Sandbox) -> None:
     """The caller's own headers and httpx_args are left as they are."""
     headers = {"X-Trace": "7"}

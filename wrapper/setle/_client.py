@@ -43,9 +43,9 @@ class SetleClient(Unpickled, AuthenticatedClient):
 
     def with_headers(self, headers: dict[str, str]) -> "SetleClient":
         """Return a client like this one with additional *headers*."""
-        both = httpx.Headers(self._headers)  # a name in two spellings is one header
+        both: Any = httpx.Headers(self._headers)  # a name in two spellings is one header
         both.update(headers)
-        return attrs.evolve(self, headers=dict(both))
+        return attrs.evolve(self, headers=both)
 
     def with_cookies(self, cookies: dict[str, str]) -> "SetleClient":
         """Return a client like this one with additional *cookies*."""

@@ -76,7 +76,7 @@ def connect(
         if not isinstance(own.get("cookies"), CookieJar | None):  # which is to be shared
             own["cookies"] = httpx.Cookies(own["cookies"])
         timeout = httpx.Timeout(args.pop("timeout", timeout))
-        headers = httpx.Headers(args.pop("headers", None))
+        headers: Any = httpx.Headers(args.pop("headers", None))
         args["params"] = httpx.QueryParams(args.get("params"))
         hooks = args.get("event_hooks") or {}
         args["event_hooks"] = {event: list(called) for event, called in hooks.items()}
@@ -106,7 +106,7 @@ def connect(
         raise_on_unexpected_status=True,
         timeout=timeout,
         verify_ssl=verify_ssl,
-        headers=dict(headers),
+        headers=headers,
         httpx_args={**args, "auth": BearerAuth(source)},
         **own,
     )
