@@ -504,6 +504,7 @@ def test_variables_that_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> No
         ("SSL_CERT_FILE", True, "no certificate", "SSL_CERT_FILE"),
         ("SSL_CERT_FILE", False, "no certificate", "SSL_CERT_FILE or cert"),
         ("SSL_CERT_FILE", False, "lost", "cert"),
+        ("SSL_CERT_FILE", False, "with too long a name", "cert"),
     ],
 )
 def test_the_file_that_is_to_blame_is_named(
@@ -522,11 +523,23 @@ def test_the_file_that_is_to_blame_is_named(
     monkeypatch.setenv(variable, str(tmp_path / "lost" / "file" if lost else file))
     if variable == "SSL_CERT_FILE":
         file.write_bytes(Path(certifi.where()).read_bytes())
-    if cert != "lost":
+    if cert == "no certificate":
         pem.write_text(cert)
-    args = {"cert": (str(pem), str(pem))} if cert else {}
+    name = str(pem) + (5_000 * "x" if "long" in cert else "")
+    kind = list if cert == "lost" else tuple  # of which httpx takes either
+    args = {"cert": kind((name, name))} if cert else {}
     with pytest.raises(setle.ConfigurationError, match=rf"^{names} names what cannot be used"):
         setle.connect(setle.ClientCredentials("id", "secret"), httpx_args=args)
+
+
+def test_a_variable_that_httpx_does_not_read_is_not_to_blame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads none for the authorities where verify_ssl names them."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/root.pem")
+    (tmp_path / "bad.pem").write_text("no certificate")
+    with pytest.raises(setle.ConfigurationError, match=r"^verify_ssl names what cannot be used"):
+        setle.connect(setle.ClientCredentials("id", "secret"), verify_ssl=str(tmp_path / "bad.pem"))
 
 
 def test_a_lost_file_of_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,18 +551,23 @@ def test_a_lost_file_of_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
         setle.connect(setle.ClientCredentials("id", "secret"), token_timeout=14.5)
 
 
-def test_a_jobs_time_limit_is_no_bad_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+class TimeLimitError(Exception):
+    """What a queue's worker raises in a job that takes too long."""
+
+
+@pytest.mark.parametrize("error", [TimeLimitError, TimeoutError])
+def test_a_jobs_time_limit_is_no_bad_setting(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a signal handler raises meanwhile reaches the caller as it is."""
 
-    class TimeLimitError(Exception): ...
-
     def interrupted() -> str:
-        raise TimeLimitError
+        raise error
 
     for other in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setattr("certifi.where", interrupted)
-    with pytest.raises(TimeLimitError):
+    with pytest.raises(error):
         setle.connect(setle.ClientCredentials("id", "secret"), token_timeout=14.25)
 
 

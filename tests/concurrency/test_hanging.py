@@ -15,6 +15,7 @@ import pytest
 
 import setle
 from setle._refresh import registry
+from setle._time import Deadline
 from setle.testing import Answer, Sandbox
 from tests.support import Clock, credentials_of, eventually, join_refreshes, source_of
 from tests.support.faults import asked, fault, named, saw, times, yes
@@ -234,11 +235,16 @@ def test_what_cannot_be_closed_at_the_deadline_says_so_to_nobody(
     there_are_threads: bool,
 ) -> None:
     """It was given up; and without a thread to close it in, it ends by itself some time."""
-    tried, failed = threading.Event(), list[object]()
+    opened, tried, failed = threading.Event(), threading.Event(), list[object]()
     monkeypatch.setattr(sys, "unraisablehook", failed.append)
+    # However busy the machine is, there is something to close at the deadline.
+    began = time.monotonic()
+    clock = {"clock": lambda: time.monotonic() if opened.is_set() else began}
+    monkeypatch.setattr(Deadline.__init__, "__kwdefaults__", clock)
 
     class Hanging(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
+            opened.set()
             release.wait(30)
             return super().handle_request(request)
 
@@ -252,7 +258,7 @@ def test_what_cannot_be_closed_at_the_deadline_says_so_to_nobody(
         tried.set()
         raise RuntimeError("can't start new thread")
 
-    source = source_of(sandbox, timeout=0.5, transport=Hanging)  # by then it has been opened
+    source = source_of(sandbox, timeout=0.2, transport=Hanging)
     if not there_are_threads:
         monkeypatch.setattr("setle._refresh.flight.start_new_thread", start)
     host = sandbox.base_url.removeprefix("http://")

@@ -553,6 +553,7 @@ class VaultError(setle.ConfigurationError):
     """As a package around this one may have."""
 
 
+@pytest.mark.usefixtures("no_jitter")
 def test_callable_raises_an_error_of_ours(setle_sandbox: Sandbox) -> None:
     """It reaches the caller as it is, and holds the next call up."""
 

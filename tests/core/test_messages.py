@@ -114,6 +114,7 @@ def test_a_secrets_file_that_cannot_be_read_is_named(
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.usefixtures("no_jitter")
 def test_a_secrets_file_that_goes_away_is_named_at_a_later_call(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -357,6 +357,10 @@ class DiskError(setle.SetleError, OSError):
     """One that is an error of the system, too."""
 
 
+class DownError(setle.TokenUnavailableError, ConnectionError):
+    """The same, with a constructor of ours."""
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -364,7 +368,8 @@ class DiskError(setle.SetleError, OSError):
         (QuotaError, "quota"),
         (lambda: SilentError("a"), "a"),
         (lambda: MadeError("a", 7), "a has 7"),
-        (lambda: DiskError(28, "is full"), "[Errno 28] is full"),
+        (lambda: DiskError(28, "is full", "/x"), "[Errno 28] is full: '/x'"),
+        (lambda: DownError("vault is down"), "vault is down"),
     ],
 )
 def test_an_error_of_the_users_own_reaches_everybody_as_it_is(

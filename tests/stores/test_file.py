@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -26,7 +27,7 @@ import setle
 from setle import _time
 from setle._time import Instant
 from setle.testing import Sandbox
-from tests.support import credentials_of, join_refreshes, source_of
+from tests.support import credentials_of, eventually, join_refreshes, source_of
 from tests.support.faults import asked, fault, named, saw, times, yes
 from tests.support.processes import cold_processes, forked
 
@@ -358,6 +359,19 @@ FAULTS = {
         fault("File store", "others may write the file, or it is somebody else's", REPLACED),
     ),
 }
+
+
+@pytest.mark.parametrize("planted", ["empty"], indirect=True)
+def test_planted_among_many(sandbox: Sandbox, folder: Path, planted: Path) -> None:
+    """Whoever meets it waits for the lock of who replaces it, each with a store of its own."""
+    sources = [source_of(sandbox, store=setle.FileTokenStore(folder)) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool, sandbox.hold():
+        futures = [pool.submit(source.get_token) for source in sources]
+        sandbox.wait_for(token_requests=1)
+        eventually(lambda: all(source._state.flight for source in sources))
+    assert len({future.result() for future in futures}) == 1
+    assert sandbox.token_requests == 1
+    assert planted.read_text()
 
 
 @pytest.mark.parametrize(

@@ -472,6 +472,8 @@ def test_without_redis_py(monkeypatch: pytest.MonkeyPatch) -> None:
         "redis://user:s3cret@host:99999/0",
         "redis://user:1/s3cret@host",
         "redis://user:1#s3cret@host",
+        "redis://user:1?s3cret@host",
+        "unix://user:1/s3cret@/run/redis.sock",
         None,
         5,
         "rediss://user:s3cret@host/0?ssl_cert_reqs=perhaps",

@@ -103,6 +103,11 @@ WRONG: dict[str, tuple[str, Callable[..., Any], str]] = {
         _raising(HTTPError("https://kv/?k=s3cret", 503, "down", Message(), None)),
         "HTTPError)",
     ),
+    "load raises words about a URL": (
+        "load",
+        _raising(OSError(errno.EIO, "down", "https://kv/?k=s3cret")),
+        "down)",
+    ),
     "load raises an OSError of no words": ("load", _raising(OSError(5, {"s3cret": 1})), "OSError)"),
     "lock raises the system's timeout": (
         "lock",

@@ -7,7 +7,7 @@ Names are resolved when they are first used, so that ``import setle`` stays chea
 
 from importlib import import_module
 
-from . import _time as _time  # now: it binds the clocks, which a test may have stopped later
+from . import _time as _time  # first: it keeps the real clocks, should a test stop them later
 from ._version import __version__ as __version__
 
 _MODULES = {

@@ -116,7 +116,7 @@ def _can_be_sent_again(request: httpx.Request) -> bool:
 
 # A 401 that nobody has read holds its connection, which the token request may need. So some of
 # its body is copied, and the rest is let go. Closed only, it could not be read by who gets it.
-# A job's time limit, which any line may raise, is none of these.
+# A job's time limit, which any line may raise, is none of these but for a bare TimeoutError.
 _BROKEN = (httpx.HTTPError, OSError, RuntimeError)
 
 

@@ -60,7 +60,7 @@ class SetleClient(Unpickled, AuthenticatedClient):
     def _made_for(self, kind: "type[_Sync | _Async]", loop: Any, owner: object) -> Any:
         place = (kind, process(), owner)
         made = self._made.get(place)
-        if made is not None and (made.is_closed or made.loop_has_ended()):
+        if made is not None and (made.is_closed or (loop is None and made.loop_has_ended())):
             self._made.pop(place, None)
             made = None
         return made or self._made.setdefault(place, self._make(kind, loop))
@@ -137,7 +137,8 @@ class _InItsPlace:
         if self.place != [process(), loop]:
             raise ConfigurationError(
                 "this httpx client belongs to another process or event loop; take one out of what"
-                " setle.connect() returned here, by get_httpx_client() or get_async_httpx_client()"
+                " setle.connect() returned, by get_httpx_client() or get_async_httpx_client(), in"
+                " the process and within the event loop that use it"
             )
 
     def loop_has_ended(self) -> bool:

@@ -73,7 +73,7 @@ def connect(
         # The generated client passes these itself, and passing them twice is a TypeError.
         own = {name: args.pop(name, None) for name in ("cookies", "follow_redirects")}
         own = {name: value for name, value in own.items() if value is not None}
-        if not isinstance(own.get("cookies"), CookieJar | None):  # which is to be shared
+        if not isinstance(own.get("cookies"), CookieJar | None):  # httpx shares it, too
             own["cookies"] = httpx.Cookies(own["cookies"])
         timeout = httpx.Timeout(args.pop("timeout", timeout))
         headers: Any = httpx.Headers(args.pop("headers", None))

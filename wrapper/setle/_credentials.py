@@ -144,7 +144,7 @@ def _content(path: str) -> str:
 
 def told(provider: object) -> str:
     """Return what *provider* is called in messages."""
-    if isinstance(provider, Environment):  # of which nothing but that takes time
+    if isinstance(provider, Environment):  # nothing else in it can fail to return
         return f"the file that {_SECRET_FILE} names"
     return "the callable that returns the credentials"
 

@@ -14,7 +14,7 @@ What goes wrong in a call of the API itself stays what httpx and ``setle_api`` m
 import math
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,11 +26,11 @@ class SetleError(Exception):
     Base of all errors that this package raises.
 
     Attributes:
-        retry_in: Seconds until a refresh that failed so is tried again, None for at the next call.
-        held_back: Whether nothing was tried this time, because an earlier refresh failed so.
+        retry_in: Seconds until the refresh is tried again, None for at the next call.
+        held_back: Whether nothing was tried this time, because of an earlier failure.
     """
 
-    # Here, as an error of a subclass whose constructor does not call ours has them too.
+    # Of the class, so that an error whose constructor does not call ours has them too.
     retry_in: float | None = None
     held_back: bool = False
 
@@ -101,21 +101,23 @@ for kind in (SetleError, *SetleError.__subclasses__(), *TokenError.__subclasses_
 def twin_of(error: E) -> E:
     """Return the same error without traceback and cause, whose frames may hold the secret."""
     # Not by copy, which calls a constructor that a subclass may have changed; nor by its __new__.
-    base = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
-    twin: E = base.__new__(type(error), *error.args)
+    base: Any = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
+    args = base.__reduce__(error)[1]  # of an OSError with its file
+    twin: E = base.__new__(type(error), *args)
+    base.__init__(twin, *args)  # which takes them, where an OSError's class has one of its own
     twin.__dict__.update(error.__dict__)
     return twin
 
 
-def without_locals(function: Callable[P, R]) -> Callable[P, R]:
-    """Let errors of bad arguments leave *function* without any frame that holds them."""
+def without_locals(function: Callable[P, R], kind: type[Exception] = SetleError) -> Callable[P, R]:
+    """Let errors of that *kind* leave *function* without any frame that holds its arguments."""
 
     # Error reporters send what local variables hold.
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except (SetleError, ValueError) as error:
+        except kind as error:
             failure = twin_of(error)
         finally:
             del args, kwargs  # also where Python itself refuses them

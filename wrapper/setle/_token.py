@@ -5,6 +5,7 @@ import math
 import random
 import re
 from datetime import UTC, datetime
+from functools import partial
 
 import attrs
 
@@ -50,7 +51,7 @@ class AccessToken(Unpickled):
     # out of a file or another machine gets its own when it is made.
     end: Instant = attrs.field(init=False, eq=False)
 
-    @without_locals
+    @partial(without_locals, kind=ValueError)
     def __init__(
         self, value: str, expires_at: datetime, lifetime: float, token_type: str = _BEARER
     ) -> None:

@@ -4,6 +4,7 @@ import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os.path import exists, isdir  # unlike those of a Path, they raise nothing
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,17 @@ def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
         yield
         return
     except OSError as error:
-        # OpenSSL does not say which file it is; Python does, of the one for keys.
+        if isinstance(error, TimeoutError) and error.errno is None:
+            raise  # a job's time limit
+        # OpenSSL names no file. Python does, but only for SSLKEYLOGFILE.
         cert = args.get("cert")
         given = (
             ("verify_ssl", args.get("verify")),
-            ("SSL_CERT_FILE", environment.get("SSL_CERT_FILE")),
-            *(("cert", path) for path in (cert if isinstance(cert, tuple) else (cert,))[:2]),
+            ("SSL_CERT_FILE", args.get("verify") is True and environment.get("SSL_CERT_FILE")),
+            *(("cert", path) for path in (cert if isinstance(cert, tuple | list) else (cert,))[:2]),
         )
-        files = [
-            (name, Path(path)) for name, path in given if path and isinstance(path, str | Path)
-        ]
-        lost = [name for name, path in files if not path.exists()]
+        files = [(name, path) for name, path in given if path and isinstance(path, str | Path)]
+        lost = [name for name, path in files if not exists(path)]  # noqa: PTH110 - see its import
         if error.filename and error.filename == os.environ.get("SSLKEYLOGFILE"):
             lost = ["SSLKEYLOGFILE"]
         names = list(dict.fromkeys(lost or [name for name, _ in files] or ["certifi"]))
@@ -64,8 +65,7 @@ def check_folders(settings: Mapping[str, Any]) -> None:
     """Raise an error if ``SSL_CERT_DIR`` names no folder, of which OpenSSL says nothing."""
     folders = os.environ.get("SSL_CERT_DIR", "")
     heeded = settings["verify"] is True and settings["trust_env"]
-    if heeded and folders and not os.environ.get("SSL_CERT_FILE"):
-        found = any(Path(folder).is_dir() for folder in folders.split(os.pathsep))
-        if not found:
-            problem = "SSL_CERT_DIR names what cannot be used: there is no such folder"
-            raise ConfigurationError(problem)
+    heeded = heeded and folders and not os.environ.get("SSL_CERT_FILE")
+    if heeded and not any(map(isdir, folders.split(os.pathsep))):
+        problem = "SSL_CERT_DIR names what cannot be used: there is no such folder"
+        raise ConfigurationError(problem)

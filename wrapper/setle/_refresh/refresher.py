@@ -167,7 +167,7 @@ class Refresher:
                 error=type(failure).__name__,
                 message=str(failure),
                 lasts=lasts,
-                retry_in=getattr(failure, "retry_in", None),
+                retry_in=failure.retry_in,
             )
         if token is not None:
             took = " in %(seconds).2f s" if flight.origin == "endpoint" else ""

@@ -5,7 +5,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -48,8 +48,8 @@ class FileTokenStore:
             folder = Path(directory or user_cache_path("setle", appauthor=False)).expanduser()
             self.place: Path = folder.absolute()  # wherever the process goes later
         except (OSError, RuntimeError):
-            missing = "no home, by HOME or passwd, or no working folder"
-            problem = f"there is {missing} for the file store; use file:/DIRECTORY"
+            missing = "there is no home (HOME, passwd) or no working folder"
+            problem = f"the file store has no folder: {missing}; use file:/DIRECTORY"
             raise ConfigurationError(problem) from None
 
     def load(self, key: str) -> AccessToken | None:
@@ -108,13 +108,14 @@ class FileTokenStore:
         self._prepare()
         # The file stays: removing it would let two processes lock two files of one name.
         path = self.place / f"{key}.lock"
-        with ExitStack() as held:
-            with _named(path):
-                # A system without flock has none: a file as a lock would outlast a killed process.
-                held.enter_context(
-                    FileLock(path, timeout, mode=0o600, poll_interval=0.02, fallback_to_soft=False)
-                )
+        # A system without flock has none: a file as a lock would outlast a killed process.
+        lock = FileLock(path, timeout, mode=0o600, poll_interval=0.02, fallback_to_soft=False)
+        with _named(path):
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
     def _prepare(self) -> None:
         """Make the folder if need be, and make sure that it is nobody else's."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .. import _time
 from .._errors import ConfigurationError, without_locals
@@ -74,9 +74,8 @@ class RedisTokenStore:
         # No retries: redis-py makes none for a URL that asks for none.
         times = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
         try:
-            parts = urlsplit(url)
-            if parts.scheme != "unix" and "@" in parts.path + parts.fragment:
-                raise ValueError  # a part of the password would be the host
+            if _splits_password(urlsplit(url)):
+                raise ValueError
             client = redis.Redis.from_url(url, **times)
             pool = client.connection_pool
             prefix = pool.connection_kwargs.pop("prefix", prefix)
@@ -148,6 +147,13 @@ class RedisTokenStore:
                 self._left_alone_until = _time.monotonic() + _REST
             self._problem = _word(error)
             raise OSError(None, self._problem, self.place) from error
+
+
+def _splits_password(parts: SplitResult) -> bool:
+    """Tell whether a bare /, # or ? in a password would make a part of it the host or the path."""
+    if parts.scheme == "unix":
+        return bool(parts.netloc) and "@" not in parts.netloc
+    return "@" in parts.path + parts.fragment + parts.query.partition("=")[0]
 
 
 def _word(error: Exception) -> str:

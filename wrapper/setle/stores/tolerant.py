@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from threading import current_thread, main_thread
+from threading import get_ident, main_thread
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -98,8 +98,8 @@ class Visit:
                 return lock
             entered: object = held.enter_context(lock)
         except TimeoutError as error:
-            # Nobody has the lock if the system says so, or the store does not even load.
-            if error.errno is not None or "load" in self._guard.problems:
+            # Nobody has the lock if the system says so, or if loading fails in the same way.
+            if error.errno is not None or self._guard.problems.get("load") == _words_of(error):
                 raise
             return None
         # Most locks yield themselves or True, and some of them are decorators as well.
@@ -118,8 +118,9 @@ class Visit:
             result = call(*args)
             problem = _problem_with(what, result)
         except BaseException as error:
-            # A store may end in any way, but only the main thread is interrupted.
-            if not isinstance(error, Exception) and current_thread() is main_thread():
+            # A store may raise anything. In the main thread, though, it may be an interrupt of
+            # the caller's.
+            if not isinstance(error, Exception) and get_ident() == main_thread().ident:
                 raise
             problem = _words_of(error)
         finally:
@@ -147,7 +148,7 @@ def _words_of(error: BaseException) -> str:
     words, place = (getattr(error, name, None) for name in ("strerror", "filename"))
     if not isinstance(words, str):
         return type(error).__name__
-    return f"{words}: {place}" if place else words
+    return f"{words}: {place}" if place and "://" not in str(place) else words
 
 
 def _problem_with(what: str, result: object) -> str:
