@@ -45,7 +45,7 @@ def test_line_breaks_at_the_end_are_left_off(
     if name in values:
         values[name] += ending
     elif "file" in name.lower():
-        file = tmp_path / "secret"
+        file = tmp_path / "X"
         file.write_bytes((SECRET + (ending if name == "file" else "")).encode())
         path = str(file) + ("" if name == "file" else ending)
         values = {"SETLE_CLIENT_ID": ID, "SETLE_CLIENT_SECRET_FILE": path}

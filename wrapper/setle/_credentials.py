@@ -16,6 +16,7 @@ from ._unpickled import Unpickled
 _ID = "SETLE_CLIENT_ID"
 _SECRET = "SETLE_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 _SECRET_FILE = "SETLE_CLIENT_SECRET_FILE"  # noqa: S105 - the name of a variable
+_CALLABLE = "the callable that returns the credentials"
 
 # HTTP strips blanks around a header's value, and httpx puts a value it cannot send into the
 # error it raises: neither must ever get that far.
@@ -146,7 +147,7 @@ def told(provider: object) -> str:
     """Return what *provider* is called in messages."""
     if isinstance(provider, Environment):  # nothing else in it can fail to return
         return f"the file that {_SECRET_FILE} names"
-    return "the callable that returns the credentials"
+    return _CALLABLE
 
 
 def obtain(credentials: ClientCredentials | CredentialsProvider) -> ClientCredentials:
@@ -165,7 +166,7 @@ def obtain(credentials: ClientCredentials | CredentialsProvider) -> ClientCreden
         raise
     except Exception as error:  # noqa: BLE001 - foreign code
         # Its text is left out: nobody knows what a vault's client puts there.
-        raise TokenUnavailableError(f"{told(credentials)} raised {type(error).__name__}") from None
+        raise TokenUnavailableError(f"{_CALLABLE} raised {type(error).__name__}") from None
     if inspect.iscoroutine(found):
         found.close()  # or Python warns that nobody awaited it
     if not isinstance(found, ClientCredentials):
