@@ -484,6 +484,16 @@ def test_a_wrong_type_is_not_the_proxys(
         client.get_httpx_client()
 
 
+def test_a_proxy_that_is_set_later_is_named(
+    setle_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An httpx client is made at its first use, and looks at the environment of then."""
+    client = connected(setle_sandbox)
+    monkeypatch.setenv("ALL_PROXY", "ftp://127.0.0.1:9")
+    with pytest.raises(setle.ConfigurationError, match=r"^ALL_PROXY holds what httpx cannot use"):
+        client.get_httpx_client()
+
+
 @pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
 def test_variables_that_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without trust_env no variable of httpx's is to blame."""
@@ -527,7 +537,7 @@ def test_the_file_that_is_to_blame_is_named(
         pem.write_text(cert)
     name = str(pem) + (5_000 * "x" if "long" in cert else "")
     kind = list if cert == "lost" else tuple  # of which httpx takes either
-    args = {"cert": kind((name, name))} if cert else {}
+    args = {"cert": kind((name, name, "password"))} if cert else {}
     with pytest.raises(setle.ConfigurationError, match=rf"^{names} names what cannot be used"):
         setle.connect(setle.ClientCredentials("id", "secret"), httpx_args=args)
 

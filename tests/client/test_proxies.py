@@ -185,9 +185,12 @@ def test_loopback_is_reached_directly_beside_mounts(
 
 
 @pytest.mark.parametrize("make", [setle.connect, setle.TokenSource])
-def test_a_mount_without_a_scheme_is_refused(sandbox: Sandbox, make: Callable[..., object]) -> None:
-    """As httpx does, which knows no other pattern."""
-    with pytest.raises(setle.ConfigurationError, match="httpx_args holds what httpx cannot use"):
+def test_a_mount_without_a_scheme_is_refused(
+    sandbox: Sandbox, make: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As httpx does, which knows no other pattern; no proxy is to blame."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(setle.ConfigurationError, match=r"^httpx_args holds what httpx cannot use"):
         make(
             credentials_of(sandbox),
             base_url=sandbox.base_url,

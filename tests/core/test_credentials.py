@@ -553,16 +553,23 @@ class VaultError(setle.ConfigurationError):
     """As a package around this one may have."""
 
 
+class DownError(setle.TokenUnavailableError, ConnectionError):
+    """The same, of an error that is the system's as well."""
+
+
 @pytest.mark.usefixtures("no_jitter")
-def test_callable_raises_an_error_of_ours(setle_sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("kind", [VaultError, DownError])
+def test_callable_raises_an_error_of_ours(
+    setle_sandbox: Sandbox, kind: type[setle.SetleError]
+) -> None:
     """It reaches the caller as it is, and holds the next call up."""
 
     def provide() -> setle.ClientCredentials:
-        raise VaultError("no such path")
+        raise kind("no such path")
 
     source = source_of(provide, setle_sandbox)
     for words in (r"^no such path", r"^a refresh failed before: no such path"):
-        with pytest.raises(VaultError, match=rf"{words}; not asked again for 1 s$"):
+        with pytest.raises(kind, match=rf"{words}; not asked again for 1 s$"):
             source.get_token()
 
 

@@ -26,8 +26,8 @@ def settings_named(args: Mapping[str, Any]) -> Iterator[None]:
         yield
         return
     except OSError as error:
-        if isinstance(error, TimeoutError) and error.errno is None:
-            raise  # a job's time limit
+        if error.errno is None:
+            raise  # neither the system's nor OpenSSL's, but a job's time limit
         # OpenSSL names no file. Python does, but only for SSLKEYLOGFILE.
         cert = args.get("cert")
         given = (
