@@ -5,6 +5,7 @@ import io
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import anyio
@@ -13,7 +14,7 @@ import pytest
 
 import setle
 import setle_api
-from setle.testing import Answer, Sandbox
+from setle.testing import Answer, Request, Sandbox
 from tests.support import source_of
 from tests.support.faults import asked, every, fault, saw
 from tests.support.worlds import ECHO, ESTATES, World
@@ -74,6 +75,33 @@ def test_a_response_hook_that_raises_does_not_keep_a_rejected_token_alive(
     assert statuses == [200] * 3
     assert sandbox.token_requests == 2
     saw(f"then {statuses.count(200)} of 3 calls: 200", asked(sandbox))
+
+
+def test_a_401_while_another_client_takes_the_token_over(
+    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new secret is in the file, and another connect() has read it, before the answer comes."""
+    file = tmp_path / "secret"
+    file.write_text(sandbox.client_secret)
+    monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
+    store = setle.MemoryTokenStore()
+    client = setle.connect(base_url=sandbox.base_url, store=store)
+
+    def answer(_: Request) -> Answer:
+        if sandbox.api_requests > 1:
+            return Answer(200)
+        sandbox.revoke()
+        sandbox.rotate_secret()
+        file.write_text(sandbox.client_secret)
+        setle.connect(base_url=sandbox.base_url, store=store)
+        return Answer(401)
+
+    sandbox.route("GET", "/v1/x", answer)
+    assert world.call(client, "/v1/x").status_code == 200
+    assert sandbox.token_requests == 2
+    if world.is_sync:
+        client.get_httpx_client().close()
 
 
 @raising

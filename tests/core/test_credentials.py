@@ -7,8 +7,9 @@ import os
 import pickle
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import pytest
@@ -335,6 +336,69 @@ def test_a_secret_file_that_is_rotated_is_picked_up(
     token = source.get_token()
     assert setle_sandbox.token_requests == 3
     saw(f"{named(caught.value)}, then {named(token)}", asked(setle_sandbox))
+
+
+Shared: TypeAlias = Callable[..., setle.TokenSource]
+
+
+@pytest.fixture
+def shared(setle_sandbox: Sandbox) -> Shared:
+    """Return a function that makes sources with one store."""
+    return partial(
+        setle.TokenSource, base_url=setle_sandbox.base_url, store=setle.MemoryTokenStore()
+    )
+
+
+def test_a_token_of_the_secret_before_is_dropped(
+    setle_sandbox: Sandbox, shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a leak, though another source has taken it over with the new secret."""
+    file = tmp_path / "secret"
+    file.write_text(setle_sandbox.client_secret)
+    monkeypatch.setenv("SETLE_CLIENT_ID", setle_sandbox.client_id)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
+    source = shared()
+    leaked = source.get_token()
+    setle_sandbox.rotate_secret()
+    file.write_text(setle_sandbox.client_secret)
+    other = shared()
+    assert other.current_token() == leaked
+    source.invalidate(leaked)
+    assert other.current_token() is source.current_token() is None
+    assert source.get_token() == other.get_token() != leaked
+    assert setle_sandbox.token_requests == 2
+
+
+def test_a_source_that_has_not_asked_yet_drops_the_token(
+    setle_sandbox: Sandbox, shared: Shared
+) -> None:
+    """It is the one that the same callable has led another source to."""
+
+    def provide() -> setle.ClientCredentials:
+        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+
+    first, second = (shared(provide) for _ in range(2))
+    token = first.get_token()
+    assert second.current_token() == token
+    second.invalidate(token)
+    assert first.get_token() != token
+
+
+@pytest.mark.usefixtures("no_jitter")
+def test_a_source_that_is_made_with_a_mended_file_is_not_held_back(
+    setle_sandbox: Sandbox, shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has just read the file, whatever failed before."""
+    file = tmp_path / "secret"
+    file.write_text(setle_sandbox.client_secret)
+    monkeypatch.setenv("SETLE_CLIENT_ID", setle_sandbox.client_id)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
+    source = shared()
+    file.unlink()
+    with pytest.raises(setle.ConfigurationError):
+        source.get_token()
+    file.write_text(setle_sandbox.client_secret)
+    assert shared().get_token() == source.get_token()
 
 
 @fault(

@@ -9,6 +9,7 @@ import os
 import posix
 import pwd
 import resource
+import shutil
 import signal
 import socket
 import stat
@@ -518,6 +519,23 @@ def test_unusable_folder(
     assert not folder.is_dir() or list(folder.iterdir()) == []
     left = list(folder.iterdir()) if folder.is_dir() else []
     saw(f"{times(len(left), 'file')} left there", f"{asked(sandbox)} for 2 processes")
+
+
+@pytest.mark.parametrize("plant", [_all_may_write, _foreign_folder], ids=lambda f: f.__name__)
+def test_a_folder_of_others_is_not_read(
+    store: setle.FileTokenStore, folder: Path, plant: Callable[[Path], None]
+) -> None:
+    """Its files are one's own, but others may have put them there."""
+    store.save(KEY, token())
+    file = folder / f"{KEY}.json"
+    kept = file.read_text()
+    file.unlink()
+    shutil.rmtree(folder)
+    plant(folder)
+    file.write_text(kept)
+    file.chmod(0o600)
+    with pytest.raises(OSError, match=r"others|somebody else"):
+        store.load(KEY)
 
 
 @fault("File store", "the folder is read-only", "a request, a warning that names it, no call")

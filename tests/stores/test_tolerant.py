@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, ContextDecorator, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.message import Message
@@ -17,7 +17,7 @@ from urllib.error import HTTPError
 import pytest
 
 import setle
-from setle.testing import Answer, Sandbox
+from setle.testing import Answer, Sandbox, forget_everything
 from tests.support import join_refreshes, source_of
 from tests.support.faults import asked, fault, named, saw, times, yes
 
@@ -153,9 +153,17 @@ def test_wrong(
     saw(times(len(said(caplog)), "warning"), f"{asked(sandbox)} for 4 tokens")
 
 
+class Decorator(ContextDecorator):
+    """A lock that may be called, but not to extend it."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
 @pytest.mark.parametrize(
     "yielded",
-    [None, True, b"", threading.Lock(), {}, "a lock"],
+    [None, True, b"", threading.Lock(), {}, "a lock", Decorator()],
     ids=lambda value: type(value).__name__,
 )
 def test_what_a_lock_may_yield(
@@ -277,6 +285,18 @@ def test_one_trouble_is_told_once(sandbox: Sandbox, caplog: pytest.LogCaptureFix
     assert len(said(caplog, logging.DEBUG)) > 2
     clear = len(said(caplog, logging.INFO))
     saw(f"{len(said(caplog))} warnings and {clear} all-clears for 2 times")
+
+
+def test_a_trouble_is_told_anew_when_everything_was_forgotten(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A test sees it whatever those before have seen."""
+    source = source_of(sandbox, store=Store(save=_raising(OSError(28, "is full"))))
+    for _ in range(2):
+        roll_over(source)
+    forget_everything()
+    source.get_token()
+    assert said(caplog) == ["Store.save failed (is full); going on without it"] * 2
 
 
 def test_each_trouble_is_told(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:

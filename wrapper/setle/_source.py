@@ -139,8 +139,11 @@ class TokenSource(Unpickled):
         Soon after such a drop, rejections of newer tokens pass through unless *always* is set:
         another token would not help.
         """
+        now_used, before = self._refresher.way.state, self._state
         try:
-            worth_trying, dropped = self._state.report_rejection(value, always=always)
+            worth_trying, dropped = now_used.report_rejection(value, always=always)
+            if before is not now_used:  # which may have inherited the token
+                dropped = before.report_rejection(value, always=always)[1] or dropped
         except ReenteredError:
             return False
         if dropped is not None:

@@ -107,8 +107,9 @@ class Way:
 
     @exclusive
     def follow(self, other: "Way") -> None:
-        """Lead where *other* leads, if that knows."""
+        """Lead where *other* leads, which has just read the credentials, if that knows."""
         if other.state.key:
+            self.failure.clear()
             self._lead_to(other.state)
 
     def _lead_to(self, state: KeyState) -> None:
@@ -156,6 +157,9 @@ def forget_everything() -> None:
         failure.clear()
     _first.cache_clear()
     # The process's own store may hold tokens of sources that are gone, and have no guard then.
-    for store in (OF_THE_PROCESS, *(guard.store for guard in alive(_stores))):
+    guards = alive(_stores)
+    for guard in guards:
+        guard.problems.clear()
+    for store in (OF_THE_PROCESS, *(guard.store for guard in guards)):
         if isinstance(store, MemoryTokenStore):
             store.clear()

@@ -63,6 +63,7 @@ class FileTokenStore:
         # Not through a link, and without waiting for somebody to open the other end of a pipe.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
+            _check(self.place, self.place.stat())
             with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
                 _check(path, os.fstat(file.fileno()))
                 token = read(file.read(_LARGEST_FILE))

@@ -102,8 +102,8 @@ class Visit:
             if error.errno is not None or self._guard.problems.get("load") == _words_of(error):
                 raise
             return None
-        # Most locks yield themselves or True, and some of them are decorators as well.
-        return entered if entered is not lock and callable(entered) else nothing
+        # Most locks yield themselves, another lock or True, and some are decorators as well.
+        return entered if callable(entered) and not hasattr(entered, "__enter__") else nothing
 
     def _call(
         self, what: str, call: Callable[..., object], *args: object, failed: object = None
