@@ -571,10 +571,11 @@ class SilentError(setle.TokenUnavailableError):
     def __init__(self) -> None: ...
 
 
-@pytest.mark.parametrize("error", [OSError, SilentError])
-def test_a_callable_that_fails_holds_no_other_up(
-    setle_sandbox: Sandbox, error: type[Exception]
-) -> None:
+BUSY = setle.TokenUnavailableError("the vault is busy", status_code=503, retry_after=60.0)
+
+
+@pytest.mark.parametrize("error", [OSError, SilentError, BUSY])
+def test_a_callable_that_fails_holds_no_other_up(setle_sandbox: Sandbox, error: Any) -> None:
     """Its back-off is its own, though the token would be the same."""
     good = setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
     store = setle.MemoryTokenStore()

@@ -281,6 +281,22 @@ def test_a_failed_early_refresh_says_how_long_all_is_well(
     assert message.endswith("not asked again for 30 s; the token in use lasts another 179 s")
 
 
+def test_a_token_that_ended_while_the_machine_was_suspended_lasts_no_longer(
+    sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
+) -> None:
+    """The wall clock says so, where the other one stood still."""
+    source = source_of(sandbox)
+    source.get_token()
+    clock.wall += 7200
+    sandbox.script_token(Answer(404))
+    for _ in range(2):
+        with pytest.raises(setle.TokenResponseError):
+            source.get_token()
+    join_refreshes()
+    assert [failed["lasts"] for failed in told(records, "refresh_failed")] == [0.0, 0.0]
+    assert [record.levelname for record in records] == ["INFO", "INFO", "DEBUG"]
+
+
 def test_what_was_asked_in_vain_is_told_once_however_many_call(
     sandbox: Sandbox, clock: Clock, records: list[logging.LogRecord]
 ) -> None:

@@ -528,6 +528,43 @@ def test_a_hold_is_shared(sandbox: Sandbox, clock: Clock) -> None:
     assert one.get_token() != token
 
 
+def test_a_rejected_token_of_before_a_hold_says_nothing_of_newer_ones(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """As one that another process has saved before both of them were revoked."""
+    store = setle.MemoryTokenStore()
+    source, other = source_of(sandbox, store=store), source_of(sandbox, store=elsewhere(store))
+    first = source.get_token()
+    clock.go_on(10)
+    other.invalidate(other.get_token())
+    second = other.get_token()
+    clock.go_on(10)
+    assert source.report_rejection(first.value)
+    assert source.get_token() == second != first
+    assert source.report_rejection(second.value)
+    third = source.get_token()
+    assert not source.report_rejection(third.value)
+    assert source.get_token() == third
+    assert sandbox.token_requests == 3
+
+
+def test_an_answer_to_an_early_refresh_counts_though_the_token_has_gone(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """The endpoint has asked for patience, whoever waits by then."""
+    source = source_of(sandbox)
+    token = source.get_token()
+    clock.go_on(3425)
+    sandbox.script_token(Answer(503, headers={"Retry-After": "40"}))
+    with sandbox.hold():
+        assert source.get_token() == token
+        sandbox.wait_for(token_requests=2)
+        source.invalidate(token)
+    join_refreshes()
+    assert refused(source).retry_in == 40
+    assert sandbox.token_requests == 2
+
+
 def test_everything_can_be_forgotten(sandbox: Sandbox, clock: Clock) -> None:
     """After a reset nothing of an earlier test has a say: no token, back-off, hold or callable."""
     store = setle.MemoryTokenStore()

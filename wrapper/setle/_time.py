@@ -123,6 +123,9 @@ class BackOff:
     A delay that doubles from 1 to 60 seconds each time it is begun.
 
     Forgets how often that was once it has been over for another 60 seconds.
+
+    Attributes:
+        since: When it was begun last, on the monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -131,7 +134,7 @@ class BackOff:
     def clear(self) -> None:
         """End it, and forget how often it was begun."""
         self._count = 0
-        self._since = self._until = float("-inf")
+        self.since = self._until = float("-inf")
 
     def begin(self, *, share: float = 1.0, at_least: float = 0.0) -> None:
         """
@@ -143,14 +146,14 @@ class BackOff:
             at_least: Seconds that the delay lasts in any case, up to 60.
         """
         now = monotonic()
-        if not self._since <= now <= self._until + LONGEST_DELAY:
+        if not self.since <= now <= self._until + LONGEST_DELAY:
             self._count = 0
         delay = min(LONGEST_DELAY, 2.0**self._count) * share
         self._count = min(self._count + 1, 6)
-        self._since, self._until = now, now + max(delay, min(at_least, LONGEST_DELAY))
+        self.since, self._until = now, now + max(delay, min(at_least, LONGEST_DELAY))
 
     @property
     def left(self) -> float:
         """Seconds left, at least 0; 0 as well if the clock has gone back, after a frozen test."""
         now = monotonic()
-        return max(0.0, self._until - now) if now >= self._since else 0.0
+        return max(0.0, self._until - now) if now >= self.since else 0.0

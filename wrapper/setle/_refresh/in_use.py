@@ -43,7 +43,9 @@ class TokenInUse:
         token = self.held.token
         if token.value != value:
             return True, None
-        if self.hold.left and not always:
+        # One from before the hold, as out of the store, says nothing of newer ones.
+        is_newer = token.issued_at().monotonic >= self.hold.since
+        if self.hold.left and is_newer and not always:
             return False, None
         self.rejected = (*self.rejected[-15:], token)
         self.held = NO_TOKEN

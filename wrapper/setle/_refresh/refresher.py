@@ -75,7 +75,8 @@ class Refresher:
         try:
             self._refresh(flight, releases)
         except SetleError as error:
-            if isinstance(error, TokenError) and error.status_code is not None:
+            answered = isinstance(error, TokenError) and error.status_code is not None
+            if answered and flight.blames is self.route.failure:
                 flight.blames = flight.state.failure  # an answer, whatever way it came
             # A usable token is always served, be it stale.
             self._look(flight, stale=True)
@@ -157,7 +158,7 @@ class Refresher:
         token, reason = flight.token, flight.reason
         if failure is not None:
             failure = flight.failure or failure  # which knows when it is tried again
-            lasts = max(0.0, flight.state.held.token.end.monotonic - now().monotonic)
+            lasts = max(0.0, flight.state.held.token.end.seconds_after(now()))
             text = "no new access token (%(reason)s): %(message)s"
             say(
                 logging.WARNING if lasts else logging.DEBUG if flight.held_back else logging.INFO,
@@ -178,7 +179,7 @@ class Refresher:
                 " (%(reason)s)",
                 fingerprint=token.fingerprint,
                 lifetime=token.lifetime,
-                lasts=token.end.monotonic - now().monotonic,
+                lasts=token.end.seconds_after(now()),
                 origin=flight.origin,
                 reason=reason,
                 seconds=seconds,

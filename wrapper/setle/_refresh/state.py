@@ -146,7 +146,8 @@ class KeyState(TokenInUse):
             flight.blames.clear()
         if flight.has_ended:
             return
-        if flight.has_outlived(self.held.token):
+        # Then nobody has waited for it; but an answer is one.
+        if flight.has_outlived(self.held.token) and getattr(failure, "status_code", None) is None:
             failure = None
         awaited = self.flight is flight
         self._close(flight, failure)
