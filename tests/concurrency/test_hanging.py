@@ -61,6 +61,32 @@ def test_a_callable_that_hangs_is_not_called_by_every_call(
     eventually(held_back)
 
 
+def test_a_callable_that_hangs_locks_no_other_source_out(
+    sandbox: Sandbox, release: threading.Event, clock: Clock
+) -> None:
+    """Its two threads are those of its own way, though the token would be the same."""
+    hangs = False
+
+    def vault() -> setle.ClientCredentials:
+        if hangs:
+            release.wait(30)
+        return credentials_of(sandbox)
+
+    store = setle.MemoryTokenStore()
+    source = source_of(sandbox, credentials=vault, store=store, timeout=0.1)
+    other = source_of(sandbox, store=store)
+    token = source.get_token()
+    assert other.get_token() == token
+    source.invalidate(token)
+    hangs = True
+    for _ in range(3):
+        with pytest.raises(setle.TokenUnavailableError):
+            source.get_token()
+        clock.go_on(61)  # no failure holds the next call back
+    assert other.get_token() != token
+    assert sandbox.token_requests == 2
+
+
 def test_a_callable_that_imports_what_waits_for_the_token_is_blamed(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

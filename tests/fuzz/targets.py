@@ -5,6 +5,7 @@ import json
 import math
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,8 @@ ARGUMENTS = st.fixed_dictionaries(
 @given(st.sampled_from([URL, "https://setle.test"]), ARGUMENTS)
 def httpx_args(base_url: str, arguments: dict[str, Any]) -> None:
     """What decides about the way out is taken, or refused by a ConfigurationError."""
-    with only(setle.ConfigurationError):
+    with only(setle.ConfigurationError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # httpx's, of cert
         setle.connect(CREDENTIALS, base_url=base_url, httpx_args=arguments)
 
 

@@ -18,7 +18,7 @@ import anyio
 from .._errors import SetleError, TokenUnavailableError
 from .._loops import call_in, running_loop
 from .._time import Deadline, now
-from .._token import AccessToken
+from .._token import NO_TOKEN, AccessToken
 from ..stores.tolerant import Visit
 from .uwsgi import threads_stand_still
 
@@ -74,7 +74,7 @@ class Flight:
 
     def has_outlived(self, token: AccessToken) -> bool:
         """Tell whether *token* ended during an early refresh: the process has been stopped."""
-        return self.early and token.has_ended(now())
+        return self.early and token is not NO_TOKEN.token and token.has_ended(now())
 
     @property
     def is_stuck(self) -> bool:

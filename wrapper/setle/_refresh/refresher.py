@@ -146,12 +146,12 @@ class Refresher:
                 return None
 
     def _pause(self, flight: Flight, extend: Callable[[], object], seconds: float) -> bool:
-        """Wait between two attempts, and extend the lock; tell whether a token has come."""
+        """Wait between two attempts, and extend the lock; tell whether there is no need left."""
         while seconds > 0:  # by no clock, which a test may have frozen
             time.sleep(min(seconds, LONGEST_PAUSE))
             seconds -= LONGEST_PAUSE
             extend()
-        return self._look(flight)
+        return self._look(flight) or flight.has_ended
 
     def _tell(self, flight: Flight, failure: SetleError | None, seconds: float) -> None:
         """Log what came of *flight*."""

@@ -20,7 +20,7 @@ from .uwsgi import threads_stand_still
 if TYPE_CHECKING:
     from .refresher import Refresher
 
-_MOST_THREADS = 2  # of one key: one that hangs where nothing ends it, and one that goes on
+_MOST_THREADS = 2  # of one key and way: one that hangs where nothing ends it, and another one
 
 EVERY: WeakValueDictionary[int, "KeyState"] = WeakValueDictionary()  # by id
 
@@ -97,7 +97,8 @@ class KeyState(TokenInUse):
             reason = "rejected" if self.rejected else "first"
         flight = Flight(self, refresher.route.timeout, refresher.route.host, reason)
         # While the interpreter ends, a thread would never run.
-        refused = len(self._threads) >= _MOST_THREADS or sys.is_finalizing()
+        hanging = sum(other.blames in refresher.failures(self) for other in self._threads)
+        refused = hanging >= _MOST_THREADS or sys.is_finalizing()
         # Without a thread to be had, the caller flies it.
         with suppress(RuntimeError):
             if not refused:
@@ -146,8 +147,7 @@ class KeyState(TokenInUse):
             flight.blames.clear()
         if flight.has_ended:
             return
-        # Then nobody has waited for it; but an answer is one.
-        if flight.has_outlived(self.held.token) and getattr(failure, "status_code", None) is None:
+        if flight.has_outlived(self.held.token):
             failure = None
         awaited = self.flight is flight
         self._close(flight, failure)
