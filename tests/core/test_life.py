@@ -75,6 +75,7 @@ class Place:
         self.rejected: set[str] = set()
         self.no_request_before = float("-inf")
         self.hold, self.drops = float("-inf"), 0
+        self.dropped_at = float("-inf")
         self.sources = [self.source() for _ in range(2)]
         self.sources += [self.source(lambda: credentials_of(tenant.sandbox))]
         self.sources += [self.source(tenant.provide)]
@@ -88,6 +89,7 @@ class Place:
         self.held = None
         if clock.monotonic > self.hold + 60:
             self.drops = 0
+        self.dropped_at = clock.monotonic
         self.hold = clock.monotonic + min(60, 2**self.drops)
         self.drops += 1
 
@@ -168,6 +170,9 @@ class Life(RuleBasedStateMachine):
         for _ in range(times):  # as a replay is rejected, too
             value, holds = place.held, self.clock.monotonic < place.hold
             if value is not None:
+                token = place.sources[1].current_token()
+                if token is not None and token.issued_at().monotonic < place.dropped_at - 0.001:
+                    holds = False  # of before the hold, as out of the store
                 assert place.sources[1].report_rejection(value) is not holds
                 if not holds:
                     place.drop(self.clock)
