@@ -388,7 +388,7 @@ def test_a_source_that_has_not_asked_yet_drops_the_token(
 def test_a_source_that_is_made_with_a_mended_file_is_not_held_back(
     setle_sandbox: Sandbox, shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has just read the file, whatever failed before."""
+    """Its way to the credentials has just read the file, and follow clears the failure."""
     file = tmp_path / "secret"
     file.write_text(setle_sandbox.client_secret)
     monkeypatch.setenv("SETLE_CLIENT_ID", setle_sandbox.client_id)

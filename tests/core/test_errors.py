@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import setle
+from setle._errors import twin_of
 
 TREE: dict[type[Exception], type[Exception]] = {
     setle.SetleError: Exception,
@@ -76,6 +77,33 @@ def test_copy_of_another_error(
     twin = copied(kind("base_url is not a URL"))
     assert type(twin) is kind
     assert str(twin) == "base_url is not a URL"
+
+
+class DownError(setle.TokenUnavailableError, ConnectionError):
+    """An error of a user's that is the system's as well."""
+
+
+class SilentError(setle.TokenError):
+    """One of a user's, whose constructor does not call ours."""
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+
+
+@pytest.mark.parametrize(
+    "error", [DownError("vault is down"), SilentError("a"), OSError(28, "is full", "/x")], ids=str
+)
+def test_twin_of_an_error_of_any_base(error: Exception) -> None:
+    """The twin says the same and holds the same, whatever the class of the error has for a base."""
+    twin = twin_of(error)
+    assert twin is not error
+    assert (type(twin), str(twin), vars(twin)) == (type(error), str(error), vars(error))
+
+
+def test_a_silent_token_error() -> None:
+    """Its status_code and retry_after are None, as those of an error without an answer."""
+    error = SilentError("a")
+    assert (error.status_code, error.retry_after, error.retry_in) == (None, None, None)
 
 
 def test_copy_has_no_past() -> None:

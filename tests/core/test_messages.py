@@ -145,8 +145,8 @@ def test_a_secrets_file_that_hangs_is_named(
     monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
     monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(path))
     threading.Thread(target=path.write_text, args=(sandbox.client_secret,)).start()
-    source = setle.TokenSource(base_url=sandbox.base_url, timeout=0.5)
-    problem = r"^the file that SETLE_CLIENT_SECRET_FILE names has not returned within 0\.5 s"
+    source = setle.TokenSource(base_url=sandbox.base_url, timeout=0.1)
+    problem = r"^the file that SETLE_CLIENT_SECRET_FILE names has not returned within 0\.1 s"
     try:
         with pytest.raises(setle.TokenUnavailableError, match=problem):
             source.get_token()
