@@ -17,7 +17,7 @@ import pytest
 import setle
 from setle._credentials import Environment
 from setle.testing import Sandbox
-from tests.support import Clock
+from tests.support import Clock, join_refreshes
 from tests.support.faults import asked, fault, named, naming, saw, times, yes
 
 ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
@@ -382,6 +382,28 @@ def test_a_source_that_has_not_asked_yet_drops_the_token(
     assert second.current_token() == token
     second.invalidate(token)
     assert first.get_token() != token
+
+
+def test_a_token_that_its_callable_has_left_behind_is_dropped(
+    setle_sandbox: Sandbox, shared: Shared, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An early refresh has led to another client; the token before is served till it is stale."""
+
+    def provide() -> setle.ClientCredentials:
+        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+
+    source = shared(provide)
+    before = source.get_token()
+    clock.go_on(3425)
+    setle_sandbox.client_id = ID
+    source.get_token()
+    join_refreshes()
+    assert source.get_token() == before != source.current_token()
+    caplog.set_level("INFO", "setle")
+    assert source.report_rejection(before.value)
+    assert f"access token {before.fingerprint} dropped" in caplog.text
+    assert source.get_token() == source.current_token() != before
+    assert setle_sandbox.token_requests == 2
 
 
 @pytest.mark.usefixtures("no_jitter")
