@@ -438,7 +438,9 @@ def test_a_url_in_place_of_a_client() -> None:
     ("url", "place"),
     [
         ("unix://user:s3cret@/run/valkey.sock", "/run/valkey.sock"),
+        ("unix:///run/redis@1/redis.sock", "/run/redis@1/redis.sock"),
         ("redis://user:s3cret@cache.example:6380", "cache.example:6380"),
+        ("redis://cache.example:6380?username=a@b", "cache.example:6380"),
     ],
 )
 def test_place(url: str, place: str) -> None:

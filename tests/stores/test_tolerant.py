@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ContextDecorator, asynccontextman
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.message import Message
-from typing import Any
+from typing import Any, NoReturn
 from urllib.error import HTTPError
 
 import pytest
@@ -189,6 +189,25 @@ def test_a_lock_that_yields_itself(sandbox: Sandbox, caplog: pytest.LogCaptureFi
 
     source_of(sandbox, store=Store(lock=lambda *_: Lock())).get_token()
     assert said(caplog) == []
+
+
+@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
+def test_where_no_thread_can_be_had(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    """The caller itself is in the store then, and what interrupts it there is not the store's."""
+
+    def no_thread(*_: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("setle._refresh.state.start_new_thread", no_thread)
+    source = source_of(sandbox, store=Store(load=_raising(error("s3cret"))))
+    if error is KeyboardInterrupt:
+        with pytest.raises(KeyboardInterrupt):
+            source.get_token()
+    else:
+        source.get_token()
+    assert sandbox.token_requests == (error is LookupError)
 
 
 def test_a_dead_store_is_not_taken_for_a_lock_that_others_have(

@@ -21,7 +21,7 @@ from .settings import AUTHORITIES, PROXIES, authorities, check_folders, settings
 USER_AGENT = f"setle-client/{__version__} python-httpx/{httpx.__version__}"
 
 _HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": USER_AGENT}
-_VARIABLES = (*AUTHORITIES, *PROXIES, *map(str.lower, PROXIES))
+_VARIABLES = ("SSLKEYLOGFILE", *AUTHORITIES, *PROXIES, *map(str.lower, PROXIES))
 
 
 def with_lent_transports(httpx_args: Mapping[str, Any] | None, base_url: str) -> dict[str, Any]:
