@@ -173,7 +173,7 @@ def test_a_child_that_was_forked_in_a_with_block_closes_what_it_has_used(connect
         return status, http.is_closed
 
     with client:
-        assert forked(child)() == "(200, True)"
+        assert forked(child, measured=True)() == "(200, True)"
 
 
 def test_an_httpx_client_that_was_closed_is_made_anew(world: World, connect: Connect) -> None:
