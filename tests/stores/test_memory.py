@@ -180,11 +180,14 @@ def test_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_store(None) is default
 
 
-def test_only_line_breaks_are_left_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["X", "X "])
+def test_only_line_breaks_are_left_off(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Of the name of a store; a folder's may end in anything else."""
-    monkeypatch.setenv("SETLE_TOKEN_STORE", f"file:{tmp_path}/X \r\n")
+    monkeypatch.setenv("SETLE_TOKEN_STORE", f"file:{tmp_path}/{name}\r\n")
     store: Any = resolve_store(None)
-    assert store.place == tmp_path / "X "
+    assert store.place == tmp_path / name
 
 
 @pytest.mark.parametrize("name", ["Memory", "shown", "shown://user:password@host"])
