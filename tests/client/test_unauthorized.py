@@ -15,7 +15,7 @@ import pytest
 import setle
 import setle_api
 from setle.testing import Answer, Request, Sandbox
-from tests.support import source_of
+from tests.support import secret_file_of, source_of
 from tests.support.faults import asked, every, fault, saw
 from tests.support.worlds import ECHO, ESTATES, World
 
@@ -81,10 +81,7 @@ def test_a_401_while_another_client_takes_the_token_over(
     world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new secret is in the file, and another connect() has read it, before the answer comes."""
-    file = tmp_path / "secret"
-    file.write_text(sandbox.client_secret)
-    monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
-    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
+    file = secret_file_of(sandbox, tmp_path, monkeypatch)
     store = setle.MemoryTokenStore()
     client = setle.connect(base_url=sandbox.base_url, store=store)
 

@@ -17,7 +17,7 @@ import pytest
 import setle
 from setle._credentials import Environment
 from setle.testing import Sandbox
-from tests.support import Clock, join_refreshes
+from tests.support import Clock, join_refreshes, secret_file_of
 from tests.support.faults import asked, fault, named, naming, saw, times, yes
 
 ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
@@ -322,10 +322,7 @@ def test_a_secret_file_that_is_rotated_is_picked_up(
     setle_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source reads the file again for each token request, and after a refusal at once."""
-    file = tmp_path / "secret"
-    file.write_text(setle_sandbox.client_secret)
-    monkeypatch.setenv("SETLE_CLIENT_ID", setle_sandbox.client_id)
-    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
+    file = secret_file_of(setle_sandbox, tmp_path, monkeypatch)
     source = source_of(None, setle_sandbox)
     source.invalidate(source.get_token())
     setle_sandbox.rotate_secret()
@@ -353,10 +350,7 @@ def test_a_token_of_the_secret_before_is_dropped(
     setle_sandbox: Sandbox, shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a leak, though another source has taken it over with the new secret."""
-    file = tmp_path / "secret"
-    file.write_text(setle_sandbox.client_secret)
-    monkeypatch.setenv("SETLE_CLIENT_ID", setle_sandbox.client_id)
-    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
+    file = secret_file_of(setle_sandbox, tmp_path, monkeypatch)
     source = shared()
     leaked = source.get_token()
     setle_sandbox.rotate_secret()
@@ -411,10 +405,7 @@ def test_a_source_that_is_made_with_a_mended_file_is_not_held_back(
     setle_sandbox: Sandbox, shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its way to the credentials has just read the file, and follow clears the failure."""
-    file = tmp_path / "secret"
-    file.write_text(setle_sandbox.client_secret)
-    monkeypatch.setenv("SETLE_CLIENT_ID", setle_sandbox.client_id)
-    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
+    file = secret_file_of(setle_sandbox, tmp_path, monkeypatch)
     source = shared()
     file.unlink()
     with pytest.raises(setle.ConfigurationError):

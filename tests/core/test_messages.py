@@ -12,7 +12,7 @@ import pytest
 
 import setle
 from setle.testing import Sandbox
-from tests.support import credentials_of, join_refreshes, source_of
+from tests.support import credentials_of, join_refreshes, secret_file_of, source_of
 from tests.support.faults import fault, named, naming, saw
 from tests.support.worlds import ESTATES, World, connect_to
 
@@ -119,10 +119,7 @@ def test_a_secrets_file_that_goes_away_is_named_at_a_later_call(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A volume may be unmounted while a process runs."""
-    path = tmp_path / "secret"
-    path.write_text(sandbox.client_secret)
-    monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
-    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(path))
+    path = secret_file_of(sandbox, tmp_path, monkeypatch)
     source = setle.TokenSource(base_url=sandbox.base_url, store=setle.MemoryTokenStore())
     token = source.get_token()
     path.unlink()

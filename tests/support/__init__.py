@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TypeVar
 
 import attrs
+import pytest
 
 import setle
 from setle._locks import alive
@@ -56,6 +57,15 @@ def source_of(
         timeout=timeout,
         httpx_args={"transport": transport},
     )
+
+
+def secret_file_of(sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a file in *folder* with what *sandbox* accepts, which the environment names."""
+    file = folder / "secret"
+    file.write_text(sandbox.client_secret)
+    monkeypatch.setenv("SETLE_CLIENT_ID", sandbox.client_id)
+    monkeypatch.setenv("SETLE_CLIENT_SECRET_FILE", str(file))
+    return file
 
 
 class LockedByNobody(setle.MemoryTokenStore):
