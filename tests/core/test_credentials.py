@@ -400,6 +400,30 @@ def test_a_token_that_its_callable_has_left_behind_is_dropped(
     assert setle_sandbox.token_requests == 2
 
 
+def test_invalidate_drops_a_token_left_behind_soon_after_another(
+    setle_sandbox: Sandbox, shared: Shared, clock: Clock
+) -> None:
+    """As above, and the one before it was dropped a moment ago, by a source that stayed."""
+
+    def provide() -> setle.ClientCredentials:
+        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+
+    stayed = provide()
+    fixed = shared(stayed)
+    source = shared(provide)
+    source.get_token()
+    clock.go_on(3425)
+    setle_sandbox.client_id = ID
+    source.get_token()
+    join_refreshes()
+    setle_sandbox.client_id = stayed.client_id
+    fixed.invalidate(fixed.get_token())
+    token = fixed.get_token()
+    assert source.get_token() == token
+    source.invalidate(token)
+    assert fixed.current_token() is None
+
+
 @pytest.mark.usefixtures("no_jitter")
 def test_a_source_that_is_made_with_a_mended_file_is_not_held_back(
     setle_sandbox: Sandbox, shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
