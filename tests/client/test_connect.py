@@ -561,6 +561,16 @@ def test_a_lost_file_of_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
         setle.connect(setle.ClientCredentials("id", "secret"), token_timeout=14.5)
 
 
+def test_a_variable_that_was_good_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later connect() looks again at the file of TLS secrets."""
+    credentials = setle.ClientCredentials("id", "secret")
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    setle.connect(credentials)
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "lost" / "keys"))
+    with pytest.raises(setle.ConfigurationError, match=r"^SSLKEYLOGFILE names"):
+        setle.connect(credentials)
+
+
 class TimeLimitError(Exception):
     """What a queue's worker raises in a job that takes too long."""
 
