@@ -433,6 +433,7 @@ def test_while_the_interpreter_ends_no_refresh_is_started(
     """Its thread would never run: a usable token is served, and else there is one clear error."""
     source = source_of(sandbox)
     old = source.get_token()
+    join_refreshes()
     monkeypatch.setattr(sys, "is_finalizing", lambda: True)
     clock.go_on(3600 - 1)
     assert source.get_token() == old
