@@ -48,7 +48,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if is_over or _spent[item.nodeid] > option("seconds") * 1e6 / _processes(item.config):
         item.session._setupstate.teardown_exact(nextitem)  # what was kept for this one
         return True
-    reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    # What was set up for one run of a test is not for the next one.
+    after = None if nextitem is item else nextitem
+    reports = runtestprotocol(item, log=False, nextitem=after)
     _spent[item.nodeid] += int((time.monotonic() - now) * 1e6)
     _runs[item.nodeid] += not any(report.skipped for report in reports)
     _failures[item.nodeid] += any(report.failed for report in reports)
