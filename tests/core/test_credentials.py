@@ -17,7 +17,7 @@ import pytest
 import setle
 from setle._credentials import Environment
 from setle.testing import Sandbox
-from tests.support import Clock, join_refreshes, secret_file_of
+from tests.support import Clock, credentials_of, join_refreshes, secret_file_of
 from tests.support.faults import asked, fault, named, naming, saw, times, yes
 
 ID = "875307d2-88ce-44bb-a825-66a8a6cc3c97"
@@ -367,10 +367,7 @@ def test_a_source_that_has_not_asked_yet_drops_the_token(
     setle_sandbox: Sandbox, shared: Shared
 ) -> None:
     """It is the one that the same callable has led another source to."""
-
-    def provide() -> setle.ClientCredentials:
-        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
-
+    provide = partial(credentials_of, setle_sandbox)
     first, second = (shared(provide) for _ in range(2))
     token = first.get_token()
     assert second.current_token() == token
@@ -382,10 +379,7 @@ def test_a_token_that_its_callable_has_left_behind_is_dropped(
     setle_sandbox: Sandbox, shared: Shared, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An early refresh has led to another client; the token before is served till it is stale."""
-
-    def provide() -> setle.ClientCredentials:
-        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
-
+    provide = partial(credentials_of, setle_sandbox)
     source = shared(provide)
     before = source.get_token()
     clock.go_on(3425)
@@ -404,10 +398,7 @@ def test_invalidate_drops_a_token_left_behind_soon_after_another(
     setle_sandbox: Sandbox, shared: Shared, clock: Clock
 ) -> None:
     """As above, and the one before it was dropped a moment ago, by a source that stayed."""
-
-    def provide() -> setle.ClientCredentials:
-        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
-
+    provide = partial(credentials_of, setle_sandbox)
     stayed = provide()
     fixed = shared(stayed)
     source = shared(provide)
@@ -516,7 +507,7 @@ def test_callable_is_called_for_each_request(setle_sandbox: Sandbox) -> None:
 
     def provide() -> setle.ClientCredentials:
         calls.append(None)
-        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+        return credentials_of(setle_sandbox)
 
     source = source_of(provide, setle_sandbox)
     assert calls == []
@@ -535,7 +526,7 @@ def test_callable_runs_elsewhere(setle_sandbox: Sandbox) -> None:
 
     def provide() -> setle.ClientCredentials:
         seen.extend([variable.get(), threading.current_thread()])
-        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+        return credentials_of(setle_sandbox)
 
     source_of(provide, setle_sandbox).get_token()
     value, thread = seen
@@ -577,7 +568,7 @@ def test_a_callable_that_fails_backs_off(setle_sandbox: Sandbox, clock: Clock, k
         calls.append(None)
         if down:
             raise OSError
-        return setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+        return credentials_of(setle_sandbox)
 
     source = source_of(provide, setle_sandbox)
     if known:
@@ -614,7 +605,7 @@ BUSY = setle.TokenUnavailableError("the vault is busy", status_code=503, retry_a
 @pytest.mark.parametrize("error", [OSError, SilentError, BUSY])
 def test_a_callable_that_fails_holds_no_other_up(setle_sandbox: Sandbox, error: Any) -> None:
     """Its back-off is its own, though the token would be the same."""
-    good = setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret)
+    good = credentials_of(setle_sandbox)
     store = setle.MemoryTokenStore()
     down = False
 
@@ -686,10 +677,7 @@ def test_callable_raises_an_error_of_ours(
 
 def test_rotated_secret(setle_sandbox: Sandbox) -> None:
     """A rotated secret is picked up with the next token request."""
-    source = source_of(
-        lambda: setle.ClientCredentials(setle_sandbox.client_id, setle_sandbox.client_secret),
-        setle_sandbox,
-    )
+    source = source_of(lambda: credentials_of(setle_sandbox), setle_sandbox)
     token = source.get_token()
     setle_sandbox.rotate_secret()
     source.invalidate(token)
