@@ -1,4 +1,4 @@
-"""What hangs is named, passed, and bounded: at most two threads of one key."""
+"""What hangs is named, passed, and bounded: at most two threads of one key and way."""
 
 import sys
 import threading

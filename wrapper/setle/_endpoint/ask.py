@@ -31,8 +31,8 @@ def ask(
         route: The way to the token endpoint.
         credentials: Whose token.
         deadline: When to give up.
-        pause: Called with the seconds to wait before the next attempt; tells whether a token
-            has come from elsewhere meanwhile.
+        pause: Called with the seconds to wait before the next attempt; tells whether there is
+            no need for one any more.
 
     Raises:
         TokenError: No token could be had.
