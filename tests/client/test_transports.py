@@ -415,7 +415,7 @@ def test_a_retrying_transport_may_keep_the_proxies_of_the_environment(
         thread = threading.Thread(target=serve)
         thread.start()
         client = connect(
-            base_url="https://setle.example", httpx_args={"transport": Itself}, token_timeout=0.5
+            base_url="https://setle.example", httpx_args={"transport": Itself}, token_timeout=1.5
         )
         with pytest.raises(setle.TokenUnavailableError):
             world.call(client)

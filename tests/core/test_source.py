@@ -503,10 +503,10 @@ def test_who_has_less_time_than_the_refresh_is_told_what_it_hangs_in(
 def test_while_a_store_hangs_it_is_left_alone(sandbox: Sandbox) -> None:
     """One thread is stuck in it, and no other source of the process goes there."""
     store = SlowStore("load")
-    source_of(sandbox, store=store, timeout=0.6).get_token()
+    source_of(sandbox, store=store, timeout=1.5).get_token()
     other = setle.ClientCredentials("another", "tenant")
     with pytest.raises(setle.TokenRejectedError):
-        source_of(sandbox, credentials=other, store=store, timeout=0.6).get_token()
+        source_of(sandbox, credentials=other, store=store, timeout=1.5).get_token()
     assert store.entered == 1
     store.release.set()
     join_refreshes()

@@ -189,4 +189,4 @@ def test_an_authority_by_its_path(company: Company) -> None:
 def test_an_authority_that_is_not_trusted_is_told(company: Company) -> None:
     """Whoever forgets it reads of certificates, and where the settings are."""
     with pytest.raises(setle.TokenUnavailableError, match=r"setle\.example.*CERTIFICATE.*TLS"):
-        setle.TokenSource(timeout=1.0).get_token()
+        setle.TokenSource().get_token()

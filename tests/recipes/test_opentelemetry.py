@@ -112,7 +112,7 @@ def test_no_span_holds_a_secret(
                 assert World(kind).call(client).status_code == 200
         sandbox.script_token(Answer(401, json={"message": sandbox.client_secret}))
         for base_url in (sandbox.base_url, "http://127.0.0.1:9"):
-            source = setle.TokenSource(base_url=base_url, store=Store(), timeout=1.0)
+            source = setle.TokenSource(base_url=base_url, store=Store())
             with pytest.raises(setle.TokenError):
                 source.get_token()
         assert (TOKEN, 401, None) in requests(spans)
