@@ -62,9 +62,10 @@ class Relay:
         await self._cut()
 
     async def _cut(self) -> None:
-        for writer in list(self._open):
+        cut = self._open.copy()  # whoever is cut off may connect anew at once
+        for writer in cut:
             writer.transport.abort()
-        while self._open:  # noqa: ASYNC110 - nothing tells
+        while cut & self._open:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.001)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

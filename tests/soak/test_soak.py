@@ -1,19 +1,25 @@
 """The short form of `make soak`; and whatever does not hold is told."""
 
+import asyncio
 import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from setle.testing import Sandbox
 from tests.soak.__main__ import conclude
 from tests.soak.judge import Judge
 from tests.soak.ledger import Ledger, Span
 from tests.soak.page import as_text, failures
+from tests.soak.relay import Relay
 from tests.soak.samples import RESOURCES
 from tests.soak.soak import Soak
 from tests.soak.verdicts import LOST
+from tests.support import eventually
 from tests.support.leaks import SECRET, TOKEN, made_up
 
 MESSAGE = "the token endpoint is unavailable (status 503); try again later"
@@ -39,6 +45,25 @@ def test_short(tmp_path: Path) -> None:
     # It was no idle time.
     assert len(soak.ledger.faults) > 15
     assert {event[5] for event in soak.events if event[0] == "call"} >= {"asyncio", "trio"}
+
+
+def test_who_connects_anew_holds_up_no_cut() -> None:
+    """The network fails for those connections that there are, and is back for the next ones."""
+    with Sandbox() as sandbox, Relay(sandbox.base_url) as relay:
+        relay.mode = "silence"
+
+        async def connect_anew() -> socket.socket:
+            reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+            with suppress(ConnectionResetError):
+                await reader.read()
+            writer.close()
+            return socket.create_connection(("127.0.0.1", relay.port))
+
+        # In the relay's own loop it is there again before a look can find nobody.
+        client = asyncio.run_coroutine_threadsafe(connect_anew(), relay._loop)
+        eventually(lambda: relay._open)
+        relay.cut()
+        client.result(10).close()
 
 
 @pytest.fixture
