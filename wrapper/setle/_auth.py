@@ -33,9 +33,9 @@ class BearerAuth(httpx.Auth):
     """
 
     def __init__(self, source: TokenSource) -> None:
-        url = httpx.URL(source.base_url)
+        url = httpx.URL(source.base_url)._uri_reference
         self._source = source
-        self._scheme, self._host, self._port = url.scheme, url.raw_host, url.port
+        self._scheme, self._host, self._port = url.scheme, url.host, url.port
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -91,9 +91,9 @@ class BearerAuth(httpx.Auth):
         return self.heed(response)
 
     def _is_ours(self, request: httpx.Request) -> bool:
-        # Part by part, and raw: every call comes by here, and netloc is built anew each time.
-        url = request.url
-        return url.raw_host == self._host and url.port == self._port and url.scheme == self._scheme
+        # Every call comes by here. httpx's public properties take three times as long.
+        url = request.url._uri_reference
+        return url.host == self._host and url.port == self._port and url.scheme == self._scheme
 
 
 def _takes(request: httpx.Request, token: AccessToken) -> bool:
