@@ -4,7 +4,6 @@ import asyncio
 import time
 from _thread import start_new_thread
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
 from functools import partial
 from statistics import median
 from threading import get_ident
@@ -51,6 +50,16 @@ def _rates(pairs: Pairs, what: str) -> Figure:
     )
 
 
+def _noise(pairs: Pairs, what: str) -> Figure:
+    return Figure.of(
+        pairs,
+        f"plain httpx, {what}",
+        "itself",
+        "How far this machine lets equal things differ now: the noise in the others.",
+        unit="calls/s",
+    )
+
+
 def _of_one_thread(sandbox: RemoteSandbox, effort: Effort) -> Figure:
     token = sandbox.source().get_token().value
     pairs = Pairs([], [])
@@ -66,6 +75,10 @@ def _call(http: httpx.Client) -> None:
     http.get(_PATH).raise_for_status()
 
 
+# How many connections a pool opens under such a load, and so what each call pays for looking
+# through them, is luck that stays with a client. So each measurement draws anew, with a new one.
+
+
 def _of_threads(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
     token = sandbox.source().get_token().value
 
@@ -78,27 +91,23 @@ def _of_threads(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
         in_threads(load, _THREADS)
         return _THREADS * _CALLS_OF_A_THREAD / (time.perf_counter() - began)
 
-    with (
-        sandbox.connect().get_httpx_client() as ours,
-        sandbox.client(token=token) as plain,
-        sandbox.client(token=token) as twin,
-    ):
+    def measured(make: Callable[[], httpx.Client]) -> float:
+        with make() as http:
+            rate(http)  # which connects
+            return effort.fastest(lambda: rate(http))
 
-        def paired(http: httpx.Client) -> Pairs:
-            return interleaved(
-                lambda: effort.fastest(lambda: rate(http)),
-                lambda: effort.fastest(lambda: rate(plain)),
-                rounds=effort.rounds(41),
-            )
+    def ours() -> httpx.Client:
+        return sandbox.connect().get_httpx_client()
 
-        yield _rates(paired(ours), f"{_THREADS} threads")
-        yield Figure.of(
-            paired(twin),
-            f"plain httpx, {_THREADS} threads",
-            "itself",
-            "How far this machine lets equal things differ now: the noise in the others.",
-            unit="calls/s",
-        )
+    def plain() -> httpx.Client:
+        return sandbox.client(token=token)
+
+    def paired(make: Callable[[], httpx.Client]) -> Pairs:
+        rounds = effort.rounds(41)
+        return interleaved(lambda: measured(make), lambda: measured(plain), rounds=rounds)
+
+    yield _rates(paired(ours), f"{_THREADS} threads")
+    yield _noise(paired(plain), f"{_THREADS} threads")
 
 
 def _of_tasks(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
@@ -114,29 +123,37 @@ def _of_tasks(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
         await asyncio.gather(*(load() for _ in range(_TASKS)))
         return _TASKS * _CALLS_OF_A_TASK / (time.perf_counter() - began)
 
-    stack = AsyncExitStack()
+    def ours() -> httpx.AsyncClient:
+        return sandbox.connect().get_async_httpx_client()
 
-    async def clients() -> tuple[httpx.AsyncClient, ...]:
-        clients = (
-            sandbox.connect().get_async_httpx_client(),
-            sandbox.connect(httpx_args=on_aiohttp, token_httpx_args={}).get_async_httpx_client(),
-            sandbox.async_client(token),
-        )
-        for http in clients:
-            await stack.enter_async_context(http)
-        return clients
+    def plain() -> httpx.AsyncClient:
+        return sandbox.async_client(token)
+
+    def other() -> httpx.AsyncClient:
+        client = sandbox.connect(httpx_args=on_aiohttp, token_httpx_args={})
+        return client.get_async_httpx_client()
 
     with asyncio.Runner() as runner:
-        ours, other, plain = runner.run(clients())
 
-        def paired(http: httpx.AsyncClient, rounds: int) -> Pairs:
+        async def opened(make: Callable[[], httpx.AsyncClient]) -> httpx.AsyncClient:
+            http = await make().__aenter__()
+            await rate(http)  # which connects
+            return http
+
+        def measured(make: Callable[[], httpx.AsyncClient]) -> float:
+            http = runner.run(opened(make))
+            try:
+                return effort.fastest(lambda: runner.run(rate(http)))
+            finally:
+                runner.run(http.aclose())
+
+        def paired(make: Callable[[], httpx.AsyncClient], rounds: int) -> Pairs:
             return interleaved(
-                lambda: effort.fastest(lambda: runner.run(rate(http))),
-                lambda: effort.fastest(lambda: runner.run(rate(plain))),
-                rounds=effort.rounds(rounds),
+                lambda: measured(make), lambda: measured(plain), rounds=effort.rounds(rounds)
             )
 
         yield _rates(paired(ours, 21), f"{_TASKS} tasks")
+        yield _noise(paired(plain, 21), f"{_TASKS} tasks")
         yield Figure.of(
             paired(other, 7),
             f"connect(), {_TASKS} tasks on aiohttp",
@@ -144,7 +161,6 @@ def _of_tasks(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
             "What another transport gains (docs/recipes.md); there is no target.",
             unit="calls/s",
         )
-        runner.run(stack.aclose())
 
 
 @attrs.define
