@@ -30,7 +30,7 @@ def test_measures_everything_against_a_baseline(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     figures = json.loads((tmp_path / "figures.json").read_text())["figures"]
-    assert len(figures) == 20
+    assert len(figures) == 21
     assert done.stderr.startswith("measuring; this takes about ")
     short = [figure for figure in figures if figure["reached"] is False]
     *_, end = done.stdout.split("\n\n")
