@@ -135,14 +135,10 @@ def _of_tasks(sandbox: RemoteSandbox, effort: Effort) -> Iterator[Figure]:
 
     with asyncio.Runner() as runner:
 
-        async def opened(make: Callable[[], httpx.AsyncClient]) -> httpx.AsyncClient:
-            http = await make().__aenter__()
-            await rate(http)  # which connects
-            return http
-
         def measured(make: Callable[[], httpx.AsyncClient]) -> float:
-            http = runner.run(opened(make))
+            http = make()
             try:
+                runner.run(rate(http))  # which connects
                 return effort.fastest(lambda: runner.run(rate(http)))
             finally:
                 runner.run(http.aclose())
