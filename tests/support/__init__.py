@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 import setle
-from setle._locks import alive
+from setle._locks import alive, process
 from setle._refresh.state import EVERY
 from setle.testing import Sandbox
 
@@ -93,9 +93,9 @@ def eventually(condition: Callable[[], object]) -> None:
 def join_refreshes() -> None:
     """Wait until no refresh is under way, nor has its thread anything left to do."""
     eventually(
-        # One that was only just started has no frame yet.
+        # One that was only just started has no frame yet. A forked child has none of its parent's.
         lambda: (
-            not any(state._threads for state in alive(EVERY))
+            not any(state._threads for state in alive(EVERY) if state._process == process())
             and not any(map(_is_a_refresh, sys._current_frames().values()))
         )
     )

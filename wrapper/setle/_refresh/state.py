@@ -65,8 +65,7 @@ class KeyState(TokenInUse):
             SetleError: There is no usable token, and none to be had now.
             ReenteredError: The caller would wait for itself.
         """
-        if self._process != process():
-            self.begin_in_child()
+        self._begin_in_child()
         self._pass_lost_flight(waited_for)
         moment, held, flight = now(), self.held, self.flight
         if held.is_fresh(moment):
@@ -108,7 +107,8 @@ class KeyState(TokenInUse):
                 start_new_thread(refresher.fly_in_thread, (flight,))
                 self.flight = flight
                 self._threads.add(flight)
-                self.held = self.held.refreshing()
+                # No longer than it may take: it may hang, and a forked child lacks it.
+                self.held = self.held.resting(flight.deadline.timeout, until_end=False)
                 return flight
         if usable:
             self.held = self.held.resting(until_end=True)
@@ -120,6 +120,7 @@ class KeyState(TokenInUse):
 
     def adopt(self, flight: Flight) -> bool:
         """Take over *flight*, with the mutex held; tell whether it is to go on."""
+        self._begin_in_child()  # as a callable may lead here before anybody else does
         if self.flight is flight:
             return True
         before = flight.state
@@ -154,13 +155,6 @@ class KeyState(TokenInUse):
         if awaited and (token is None or failure is not None):
             self.held = self.held.resting(flight.blames.left, until_end=failure is not None)
 
-    def begin_in_child(self) -> None:
-        """Leave behind, after a fork, what goes on in the parent."""
-        self._process = process()
-        self.flight = None
-        self._threads.clear()
-        self.redraw()
-
     @exclusive
     def forget(self) -> None:
         """Be as new; who waits for a refresh under way asks anew."""
@@ -171,6 +165,14 @@ class KeyState(TokenInUse):
             flight.store = Visit(flight.state.store, flight.patience)
         self._threads.clear()
         TokenInUse.__init__(self)
+
+    def _begin_in_child(self) -> None:
+        """Leave behind, if this is another process by now, what goes on in the parent."""
+        if self._process != process():
+            self._process = process()
+            self.flight = None
+            self._threads.clear()
+            self.redraw()
 
     def _pass_lost_flight(self, waited_for: Flight | None) -> None:
         """End the flight under way if it is past its deadline, or hangs in the store."""
