@@ -216,7 +216,7 @@ class Life(RuleBasedStateMachine):
 
         self.forks += 1
         known = self.issued[place.held] if place.held else None
-        asked = self._check(place, forked(call))
+        asked = self._check(place, lambda: forked(call)())  # it sets off only now
         if known and not known.is_stale(self.clock):
             assert not asked, "a child that was only just forked began an early refresh"
         place.no_request_before = held_up  # what the child has learnt is the child's
