@@ -31,7 +31,7 @@ $(READY): requirements-dev.lock pyproject.toml
 demo: $(READY) ## See it work: thousands of calls through roll-overs, a blip and a revocation
 	@$(BIN)/python -m demo
 
-# Three, as much of the time of two is waiting.
+# Four, as much of the time of two is waiting.
 test: $(READY) ## Run the tests, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --numprocesses 4 --dist worksteal
