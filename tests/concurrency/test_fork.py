@@ -69,7 +69,7 @@ def test_a_child_has_none_of_the_threads_that_hang_in_its_parent(
             release.wait(30)
         return credentials_of(sandbox)
 
-    source = source_of(sandbox, credentials=hanging, timeout=0.3)
+    source = source_of(sandbox, credentials=hanging, timeout=1)
     for _ in range(2):
         with pytest.raises(setle.TokenUnavailableError):
             source.get_token()

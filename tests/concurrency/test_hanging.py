@@ -47,6 +47,7 @@ def test_a_callable_that_hangs_is_blamed(sandbox: Sandbox, release: threading.Ev
     assert sandbox.token_requests == 0
 
 
+@pytest.mark.usefixtures("clock")  # a busy machine's next call may come after the back-off
 def test_a_callable_that_hangs_is_not_called_by_every_call(
     sandbox: Sandbox, release: threading.Event
 ) -> None:
@@ -73,7 +74,7 @@ def test_a_callable_that_hangs_locks_no_other_source_out(
         return credentials_of(sandbox)
 
     store = setle.MemoryTokenStore()
-    source = source_of(sandbox, credentials=vault, store=store, timeout=0.1)
+    source = source_of(sandbox, credentials=vault, store=store, timeout=1)
     other = source_of(sandbox, store=store)
     token = source.get_token()
     assert other.get_token() == token
@@ -133,7 +134,7 @@ def test_a_store_that_hangs_is_passed(sandbox: Sandbox, release: threading.Event
 def test_a_store_that_has_hung_before_a_call_is_passed_all_the_sooner(
     sandbox: Sandbox, release: threading.Event
 ) -> None:
-    """Who joins the refresh late waits for the rest of its patience only, one second in all."""
+    """Who joins the refresh late waits for the rest of its patience only, two seconds in all."""
 
     class Hanging(setle.MemoryTokenStore):
         def load(self, key: str) -> setle.AccessToken | None:
@@ -143,11 +144,11 @@ def test_a_store_that_has_hung_before_a_call_is_passed_all_the_sooner(
     store = Hanging()
 
     async def give_up() -> None:
-        with anyio.move_on_after(0.7):
-            await source_of(sandbox, store=store, timeout=3).aget_token()
+        with anyio.move_on_after(1.5):
+            await source_of(sandbox, store=store, timeout=6).aget_token()
 
     anyio.run(give_up)
-    source_of(sandbox, store=store, timeout=0.9).get_token()
+    source_of(sandbox, store=store, timeout=1.8).get_token()
     assert sandbox.token_requests == 1
 
 
@@ -216,9 +217,9 @@ def test_connections_that_drip_do_not_add_up(clock: Clock) -> None:
             setle.ClientCredentials("id", "secret"),
             base_url=endpoint.base_url,
             store=setle.MemoryTokenStore(),
-            timeout=0.1,
+            timeout=0.5,
         )
-        for times_asked in range(1, 6):
+        for times_asked in range(1, 4):
             with pytest.raises(setle.TokenUnavailableError):
                 source.get_token()
             assert endpoint.requests == times_asked
@@ -318,7 +319,7 @@ def test_a_patient_waiter_outlasts_a_hasty_refresh(sandbox: Sandbox) -> None:
     """What failed for lack of time is tried again by who has more of it."""
     store = setle.MemoryTokenStore()
     patient = source_of(sandbox, store=store)
-    hasty = source_of(sandbox, store=store, timeout=0.3)
+    hasty = source_of(sandbox, store=store, timeout=1)
     with ThreadPoolExecutor(2) as pool:
         with sandbox.hold():
             first = pool.submit(hasty.get_token)

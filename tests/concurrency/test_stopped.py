@@ -142,7 +142,7 @@ def test_what_another_process_has_saved_meanwhile_is_taken(
     """Also if the early refresh that was stopped fails afterwards."""
     sandbox.lifetime = LIFETIME
     store = setle.FileTokenStore(tmp_path)
-    other = source_of(sandbox, store=store, timeout=0.6)
+    other = source_of(sandbox, store=store, timeout=1.5)
     first = Answer(
         json={"access_token": "the-first", "expires_in": LIFETIME, "token_type": "Bearer"}
     )

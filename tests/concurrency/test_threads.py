@@ -599,9 +599,9 @@ def test_a_refresh_that_hangs_past_its_deadline_is_taken_over(
             return super().handle_request(request)
 
     with HangsWhenAskedTwice() as transport:
-        hanging = source_of(sandbox, store=store, timeout=0.3, transport=transport)
+        hanging = source_of(sandbox, store=store, timeout=1, transport=transport)
         old = hanging.get_token()
-        other = source_of(sandbox, store=store, timeout=0.9)
+        other = source_of(sandbox, store=store, timeout=2.1)
         clock.go_on(3600 - 31)
         assert hanging.get_token() == old
         eventually(lambda: transport.asked == 2)

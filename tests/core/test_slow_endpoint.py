@@ -67,7 +67,7 @@ def test_a_body_that_nobody_waits_for_ends_at_the_deadline(
     sandbox: Sandbox, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An early refresh that drips has no caller who would cut it off."""
-    source = source_of(sandbox, timeout=0.5)
+    source = source_of(sandbox, timeout=1)
     source.get_token()
     grant = {"access_token": "a-token", "expires_in": 3600, "token_type": "Bearer"}
     sandbox.script_token(Answer(json=grant, drip=0.2))
@@ -103,7 +103,7 @@ def test_an_answer_that_is_there_is_taken_however_late(sandbox: Sandbox) -> None
             return answer
 
     with Late() as transport:
-        source = source_of(sandbox, timeout=0.2, transport=transport)
+        source = source_of(sandbox, timeout=1, transport=transport)
         with pytest.raises(setle.TokenUnavailableError) as caught:
             source.get_token()
         release.set()

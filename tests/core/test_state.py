@@ -140,8 +140,8 @@ def test_a_stale_token_from_elsewhere_ends_no_back_off(sandbox: Sandbox, clock: 
 def test_a_failure_for_lack_of_time_holds_nobody_up_who_has_more(sandbox: Sandbox) -> None:
     """A deadline too short for the endpoint is the problem of those who set it."""
     store = setle.MemoryTokenStore()
-    sandbox.delay = 0.3
-    hasty = source_of(sandbox, store=store, timeout=0.1)
+    sandbox.delay = 1.0
+    hasty = source_of(sandbox, store=store, timeout=0.3)
     assert [refused(hasty).held_back, refused(hasty).held_back] == [False, True]
     source_of(sandbox, store=store).get_token()
 
