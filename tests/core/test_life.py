@@ -214,9 +214,12 @@ class Life(RuleBasedStateMachine):
             finally:
                 join_refreshes()
 
+        def in_a_child() -> str:
+            return forked(call)()  # forked only now, when its requests are counted
+
         self.forks += 1
         known = self.issued[place.held] if place.held else None
-        asked = self._check(place, lambda: forked(call)())  # it sets off only now
+        asked = self._check(place, in_a_child)
         if known and not known.is_stale(self.clock):
             assert not asked, "a child that was only just forked began an early refresh"
         place.no_request_before = held_up  # what the child has learnt is the child's
