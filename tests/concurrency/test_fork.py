@@ -1,6 +1,7 @@
 """A forked child starts clean, whatever its parent was in the middle of."""
 
 import os
+import random
 import threading
 from types import FrameType
 
@@ -80,8 +81,11 @@ def test_a_child_has_none_of_the_threads_that_hang_in_its_parent(
     join_refreshes()
 
 
-def test_a_child_forked_during_an_early_refresh_has_its_own(sandbox: Sandbox, clock: Clock) -> None:
+def test_a_child_forked_during_an_early_refresh_has_its_own(
+    sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The child lacks the thread of its parent's, and does not wait for the stale point either."""
+    monkeypatch.setattr(random, "random", lambda: 0.5)  # not in the very last second
     source = source_of(sandbox)
     old = source.get_token()
     clock.go_on(3600 - 30 - 149)
