@@ -219,7 +219,7 @@ def test_connections_that_drip_do_not_add_up(clock: Clock) -> None:
             store=setle.MemoryTokenStore(),
             timeout=0.5,
         )
-        for times_asked in range(1, 4):
+        for times_asked in range(1, 6):
             with pytest.raises(setle.TokenUnavailableError):
                 source.get_token()
             assert endpoint.requests == times_asked

@@ -156,7 +156,7 @@ class HeldToken:
         return HeldToken(self.token, self.number, rested, self.stale)
 
     def refreshing(self) -> "HeldToken":
-        """Return the same, fresh up to its stale point, while an early refresh is under way."""
+        """Return the same, fresh up to its stale point: no early refresh begins."""
         return HeldToken(self.token, self.number, self.stale, self.stale)
 
 
