@@ -172,8 +172,8 @@ def test_held(seconds: float, wall: float, fresh: bool) -> None:
     assert held.stale == pytest.approx(moment(57.0))
 
 
-def test_held_while_it_is_refreshed() -> None:
-    """A token whose early refresh is under way is fresh until it is stale."""
+def test_held_without_an_early_refresh() -> None:
+    """A token that is not refreshed early is fresh until it is stale."""
     held = held_token().refreshing()
     assert held.is_fresh(moment(56.9))
     assert not held.is_fresh(moment(57.1))
