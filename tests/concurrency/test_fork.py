@@ -81,6 +81,19 @@ def test_a_child_has_none_of_the_threads_that_hang_in_its_parent(
     join_refreshes()
 
 
+def _seconds_until_a_refresh(
+    source: setle.TokenSource, old: setle.AccessToken, clock: Clock, stale: int
+) -> int:
+    """Return after how many seconds, of those until it is *stale*, *old* is replaced early."""
+    for second in range(stale):
+        assert source.get_token() == old, "a call that waited"
+        join_refreshes()
+        if source.get_token() != old:
+            return second
+        clock.go_on(1)
+    return stale
+
+
 def test_a_child_forked_during_an_early_refresh_has_its_own(
     sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,20 +102,10 @@ def test_a_child_forked_during_an_early_refresh_has_its_own(
     source = source_of(sandbox)
     old = source.get_token()
     clock.go_on(3600 - 30 - 149)
-
-    def seconds_until_a_refresh() -> int:
-        for second in range(149):
-            assert source.get_token() == old, "a call that waited"
-            join_refreshes()
-            if source.get_token() != old:
-                return second
-            clock.go_on(1)
-        return 149
-
     with sandbox.hold():
         assert source.get_token() == old
         sandbox.wait_for(token_requests=2)
-        child = forked(seconds_until_a_refresh, measured=True)
+        child = forked(lambda: _seconds_until_a_refresh(source, old, clock, 149), measured=True)
         sandbox.wait_for(token_requests=3)
     assert 20 <= int(child()) < 149
     assert sandbox.token_requests == 3
@@ -115,16 +118,10 @@ def test_children_of_one_parent_draw_instants_of_their_own(sandbox: Sandbox, clo
     old = source.get_token()
     clock.go_on(3600 - 30 - 300)
 
-    def seconds_until_a_refresh() -> int:
-        for second in range(300):
-            source.get_token()
-            join_refreshes()
-            if source.get_token() != old:
-                return second
-            clock.go_on(1)
-        return 300
+    def run() -> int:
+        return _seconds_until_a_refresh(source, old, clock, 300)
 
-    said = [int(forked(seconds_until_a_refresh)()) for _ in range(8)]
+    said = [int(forked(run)()) for _ in range(8)]
     assert len(set(said)) > 4
     assert max(said) <= 300  # there it is stale
 
