@@ -174,7 +174,7 @@ def test_held(seconds: float, wall: float, fresh: bool) -> None:
 
 def test_held_without_an_early_refresh() -> None:
     """A token that is not refreshed early is fresh until it is stale."""
-    held = held_token().refreshing()
+    held = held_token().until_stale()
     assert held.is_fresh(moment(56.9))
     assert not held.is_fresh(moment(57.1))
 

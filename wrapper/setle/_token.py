@@ -155,7 +155,7 @@ class HeldToken:
         rested = now().after(max(seconds, REST)).or_earlier(last)
         return HeldToken(self.token, self.number, rested, self.stale)
 
-    def refreshing(self) -> "HeldToken":
+    def until_stale(self) -> "HeldToken":
         """Return the same, fresh up to its stale point: no early refresh begins."""
         return HeldToken(self.token, self.number, self.stale, self.stale)
 

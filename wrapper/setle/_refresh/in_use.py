@@ -62,7 +62,7 @@ class TokenInUse:
         self.held = HeldToken.drawn(token, number, quiet=quiet)
         if token.value == held.token.value:
             # The server hands out the same token again: ask when that is stale.
-            self.held = self.held.refreshing()
+            self.held = self.held.until_stale()
             if not self.held.is_fresh(now()):
                 self.held = self.held.resting(until_end=True)
 

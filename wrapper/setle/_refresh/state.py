@@ -89,7 +89,7 @@ class KeyState(TokenInUse):
     def _start(self, refresher: "Refresher", *, early: bool, usable: bool) -> Flight | None:
         """Start a refresh; none if there can be none now, and the token at hand will do."""
         if early and threads_stand_still():  # it would, holding the lock
-            self.held = self.held.refreshing()
+            self.held = self.held.until_stale()
             return None
         reason = "early" if early else "stale"
         if self.held.token is NO_TOKEN.token:
